@@ -4,24 +4,30 @@
 one of the dataclasses of this module.
 """
 
+import contextlib
 import dataclasses
 import functools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from jaxgan.cli.errors import print_warning
 from jaxgan.cli.experiment_program import ExperimentProgram
 from jaxgan.core.state import State
-from jaxgan.data import Arrays
+from jaxgan.data.description import blank_source
 from jaxgan.experiment import parameter_file
 from jaxgan.experiment.experiment import Experiment
 from jaxgan.monitoring.data_paths import locate_data
+from jaxgan.monitoring.data_record import check_data, describe_data
 from jaxgan.monitoring.run_directory import read_classes, read_config, read_data_paths, read_data_record
 from jaxgan.training.checkpoints import Checkpoints, state_from_leaves
 from jaxgan.training.runs import TrainingRun, make_run
+
+# The data of a run that a command requires: nothing; the images that an experiment translates for its samples, if it is
+# such an experiment; or all data.
+Needs = Literal["nothing", "inputs", "data"]
 
 
 class Restored(NamedTuple):
@@ -96,14 +102,13 @@ class MemberReference(CheckpointReference):
 
     member: int | None = None
 
-    def restore(self, program: ExperimentProgram, needs_data: bool = True) -> Restored:
+    def restore(self, program: ExperimentProgram, needs: Needs = "data") -> Restored:
         """Restore the experiment and the state of the member at the checkpoint.
 
         Args:
           program: the experiment.
-          needs_data: whether the command requires the data. If False, and the data cannot be loaded, blank examples
-            replace the data and a warning is printed. Experiments that generate samples from images always require the
-            data.
+          needs: the data that the command requires, see ``Needs``. If other data cannot be loaded, blank examples
+            replace them, and a warning is printed.
 
         Raises:
           ValueError: if there is no such run, checkpoint or member, the checkpoint belongs to another experiment, or
@@ -111,7 +116,7 @@ class MemberReference(CheckpointReference):
         """
         path = self.path(program)
         config = read_config(path, program.name, program.config_class)
-        run = _make_run_in(path, program, config, needs_data)
+        run = _make_run_in(path, program, config, needs)
         last = len(run.seeds) - 1
         if self.member is not None and not 0 <= self.member <= last:
             if last:
@@ -132,58 +137,69 @@ class WeightsReference(MemberReference):
 
     parameters: str | None = None
 
-    def restore(self, program: ExperimentProgram, needs_data: bool = True, own_data: bool = True) -> Restored:
+    def restore(self, program: ExperimentProgram, needs: Needs = "data") -> Restored:
         """Restore the experiment and its state from a run or from a parameter file.
 
         Args:
           program: the experiment.
-          needs_data: see ``MemberReference.restore``; not used for a parameter file.
-          own_data: see ``parameter_file.load``; not used for a run.
+          needs: see ``MemberReference.restore``. An experiment of a parameter file reads its data only if it translates
+            images.
 
         Raises:
           ValueError: if there is no such run or file, or it belongs to another experiment.
         """
         if self.parameters is None:
-            return super().restore(program, needs_data)
+            return super().restore(program, needs)
         if self.step is not None or self.best or self.member is not None:
             raise ValueError(
                 f"`parameters` {self.parameters} cannot be combined with `step`, `best` or `member`, because the file "
                 "holds the parameters of one step and one member."
             )
         path = Path(self.parameters)
+        own_data = needs != "nothing"
         return Restored(*parameter_file.load(path, program.name, program.config_class, program.build, own_data))
 
 
-def _make_run_in(path: Path, program: ExperimentProgram, config: Any, needs_data: bool) -> TrainingRun:
-    """Create the run of a directory. If the data cannot be loaded and are not needed, blank examples replace them."""
+def _make_run_in(path: Path, program: ExperimentProgram, config: Any, needs: Needs) -> TrainingRun:
+    """Create the run of a directory. If its data are missing or have changed, blank examples replace them.
+
+    Raises:
+      ValueError: if the command needs the missing data.
+    """
+    record, paths = read_data_record(path), read_data_paths(path)
     try:
-        experiment = program.build_with_classes(locate_data(config, read_data_paths(path)), read_classes(path))
+        experiment = program.build_with_classes(locate_data(config, paths), read_classes(path))
+        if "hash" in record:
+            check_data(path, record, describe_data(experiment, config))
     except (ValueError, OSError) as error:
-        record = read_data_record(path)
-        if needs_data or not record or hasattr(config, "test_data"):  # image translation requires images
+        if needs == "data" or not record:
             raise
-        # No blank examples are held out, because the layout of a checkpoint does not depend on the number of held-out
-        # examples.
-        config = dataclasses.replace(config, num_held_out=0)
-        experiment = program.build(config, _blank_examples(record, config.data))
-        if experiment.inputs is not None:
-            raise
+        config, experiment = _build_without_data(program, locate_data(config, paths, may_be_missing=True), record)
+        if needs == "inputs" and experiment.inputs is experiment.source:
+            raise ValueError(
+                f"{error} The samples of this experiment are translations of these images. To translate other images, "
+                "use the command `translate`."
+            ) from None
         names = {field.name: field.name for field in dataclasses.fields(config)}
         print_warning(f"The data of the run could not be loaded. This command does not need them. {error}", names)
     return make_run(config, experiment, program.build)
 
 
-def _blank_examples(record: Mapping[str, Any], name: str) -> Arrays:
-    """Return zeros in place of the data. Broadcasting one zero to their full shape needs almost no memory.
+def _build_without_data(program: ExperimentProgram, config: Any, record: Mapping[str, Any]) -> tuple[Any, Experiment]:
+    """Build an experiment with blank training examples, and with its test images if they can be loaded.
 
-    Args:
-      record: the number, the shape and the classes of the examples, as the run's config.json records them.
-      name: the name of the data.
+    Returns:
+      The settings that the experiment was built with, and the experiment.
     """
-    shape, classes, count = tuple(record["shape"]), tuple(record["classes"]), record["examples"]
-    zero = np.zeros((), np.uint8 if len(shape) == 3 else np.float32)
-    labels = np.broadcast_to(np.zeros((), np.int32), count) if classes else None
-    return Arrays(np.broadcast_to(zero, (count, *shape)), labels, name, classes, checked=True)
+    # No blank examples are held out, because the layout of a checkpoint does not depend on their number.
+    config = dataclasses.replace(config, num_held_out=0)
+    translates = hasattr(config, "test_data")
+    source = blank_source(record, has_inputs=translates)
+    if translates and config.test_data is not None:
+        with contextlib.suppress(ValueError, OSError):
+            return config, program.build(config, source)
+        config = dataclasses.replace(config, test_data=None)
+    return config, program.build(config, source)
 
 
 def check_seed(seed: int) -> None:

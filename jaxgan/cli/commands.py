@@ -22,6 +22,8 @@ from jaxgan.cli.experiment_program import ExperimentProgram
 from jaxgan.cli.fields import PACKAGE, ClassText, Field, read_class, read_module
 from jaxgan.cli.flags import FlagParser, Mistake, add_flags, as_tuples
 from jaxgan.core.interruption import Interrupted
+from jaxgan.core.text import say, say_lines
+from jaxgan.monitoring.data_paths import SETTINGS as DATA_SETTINGS
 
 # Names of two fields of the dataclasses ``Train`` and ``Resume``. The fields hold the settings and the options that are
 # passed as flags.
@@ -76,7 +78,8 @@ def command_fields(name: str, settings: Sequence[Field] = (), presets: Sequence[
 
     Args:
       name: the command's name.
-      settings: the fields of the experiment's settings, which become flags of ``train``.
+      settings: the fields of the experiment's settings, which become flags of ``train``. Those that name data also
+        become flags of ``resume``.
       presets: the names of the experiment's presets, which are the allowed values of ``train --preset``.
 
     Raises:
@@ -89,6 +92,7 @@ def command_fields(name: str, settings: Sequence[Field] = (), presets: Sequence[
     if name == "resume":
         # The default of an option of ``resume`` is the value that the run was started with. The help must not show the
         # default of ``train``.
+        fields += [dataclasses.replace(field, owner=SETTINGS) for field in settings if field.name in DATA_SETTINGS]
         return tuple(dataclasses.replace(field, default=None) for field in fields if field.name != "fresh")
     if name != "train":
         return tuple(fields)
@@ -205,11 +209,15 @@ def execute(name: str, fields: Sequence[Field], values: Mapping[str, Any], progr
         raise
     except expected as error:
         if os.environ.get("JAXGAN_TRACEBACK"):
-            traceback.print_exc()  # not raised, because the caller would print a ValueError as a mistake in the flags
+            # The error is not raised, because the caller would print a ValueError as a mistake in the flags.
+            say_lines(traceback.format_exc().rstrip(), sys.stderr)
         fix = errors.fix_for_training(error) if name in ("train", "resume") else ""
-        errors.print_error(message_with_notes(error), flags, fix)
+        message = message_with_notes(error)
+        if isinstance(error, jax.errors.JaxRuntimeError):
+            message = " ".join(message.split())  # JAX's own messages have several lines
+        errors.print_error(message, flags, fix)
         if not os.environ.get("JAXGAN_TRACEBACK"):
-            print("To see the traceback, set the environment variable JAXGAN_TRACEBACK=1.", file=sys.stderr)
+            say("To see the traceback, set the environment variable JAXGAN_TRACEBACK=1.", sys.stderr)
         _exit(2 if isinstance(error, ValueError) else 1)
 
 

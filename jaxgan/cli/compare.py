@@ -2,6 +2,7 @@
 
 import argparse
 
+from jaxgan.core.text import say
 from jaxgan.reporting import comparison
 
 
@@ -11,4 +12,4 @@ def compare_runs(args: argparse.Namespace) -> None:
     Args:
       args: the parsed arguments: ``runs``, the directories to compare, and ``out``, the file to write.
     """
-    print(f"comparison: {comparison.write(args.runs, args.out)}")
+    say(f"comparison: {comparison.write(args.runs, args.out)}")

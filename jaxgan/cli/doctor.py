@@ -13,10 +13,10 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from rich.console import Console
 
 from jaxgan.cli import cache
 from jaxgan.core import extras, system
+from jaxgan.core.text import say
 from jaxgan.nn import convolution
 from jaxgan.version import __version__
 
@@ -144,28 +144,27 @@ def main(args: argparse.Namespace | None = None) -> int:
     Args:
       args: the parsed arguments, which are not used, because the command has no arguments.
     """
-    console = Console(highlight=False, soft_wrap=True)
     facts = collect_facts()
-    console.print("versions    " + ", ".join(f"{name} {version}" for name, version in facts.versions.items()))
+    say("versions    " + ", ".join(f"{name} {version}" for name, version in facts.versions.items()))
     load = "" if facts.load is None else f", load {facts.load:.1f}"
-    console.print(f"devices     {system.hardware()} ({facts.platform}), {facts.cores} cores{load}")
-    console.print(f"product     {facts.product_gflops:,.0f} GFLOP/s for a float32 product of 2048 x 2048 matrices")
-    console.print(
+    say(f"devices     {system.hardware()} ({facts.platform}), {facts.cores} cores{load}")
+    say(f"product     {facts.product_gflops:,.0f} GFLOP/s for a float32 product of 2048 x 2048 matrices")
+    say(
         f"convolution {facts.convolution_gflops:,.0f} GFLOP/s for a float32 4 x 4 convolution with stride 2, from 64 "
         "to 128 channels"
     )
     if facts.cache:
         files = sum(1 for path in facts.cache.iterdir() if path.is_file()) if facts.cache.exists() else 0
-        console.print(f"cache       {files} files of compiled programs in {facts.cache}")
+        say(f"cache       {files} files of compiled programs in {facts.cache}")
     else:
-        console.print("cache       none")
+        say("cache       none")
     for name, value in sorted(facts.environment.items()):
-        console.print(f"environment {name}={value}", markup=False)
+        say(f"environment {name}={value}")
     problems = find_problems(facts)
     for problem in problems:
-        console.print(f"problem     {problem}", markup=False)
+        say(f"problem     {problem}")
     if not problems:
-        console.print("No problems were found.")
+        say("No problems were found.")
     return 1 if problems else 0
 
 

@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 
 from jaxgan.core.interruption import Interrupted, raising_interrupted
-from jaxgan.core.text import printable
+from jaxgan.core.text import say
 
 _NAMED = re.compile(r"`([a-z][a-z0-9_]*)`")
 
@@ -90,7 +90,7 @@ def print_stop(stop: Interrupted) -> None:
     Args:
       stop: the exception that the signal raised.
     """
-    print(stop, file=sys.stderr)
+    say(stop, sys.stderr)
 
 
 def print_warning(message: str, names: Iterable[str] | Mapping[str, str]) -> None:
@@ -100,7 +100,7 @@ def print_warning(message: str, names: Iterable[str] | Mapping[str, str]) -> Non
       message: one or more sentences, in which arguments stand in backticks.
       names: the arguments that are flags, or a mapping from arguments to the texts that replace them.
     """
-    print(f"warning: {printable(as_flags(message, names))}", file=sys.stderr)
+    say(f"warning: {as_flags(message, names)}", sys.stderr)
 
 
 def print_error(message: str, names: Iterable[str] | Mapping[str, str], fix: str = "") -> None:
@@ -111,11 +111,11 @@ def print_error(message: str, names: Iterable[str] | Mapping[str, str], fix: str
       names: the arguments that the message names, see ``as_flags``.
       fix: one or more sentences that say how to fix the error; empty if this is not known.
     """
-    text = printable(as_flags(message, names))
+    text = as_flags(message, names)
     if fix and text:
         end = "" if text.endswith((".", "?", "!")) else "."  # messages of the system have no full stop
         text += f"{end} {fix}"
-    print(f"error: {text or fix}", file=sys.stderr)
+    say(f"error: {text or fix}", sys.stderr)
 
 
 def print_mistake(message: str, command: str) -> None:
@@ -125,7 +125,8 @@ def print_mistake(message: str, command: str) -> None:
       message: one or more sentences.
       command: the command line, without flags, whose help is recommended.
     """
-    print(f"error: {printable(message)}\nhelp: {command} --help", file=sys.stderr)
+    say(f"error: {message}", sys.stderr)
+    say(f"help: {command} --help", sys.stderr)
 
 
 def fix_for_training(error: BaseException) -> str:

@@ -9,6 +9,7 @@ from jaxgan.cli.commands import read_command
 from jaxgan.cli.errors import warnings_as_lines
 from jaxgan.cli.experiment_program import ExperimentProgram
 from jaxgan.core import system
+from jaxgan.core.text import say
 from jaxgan.evaluation import format_result, make_extractor
 from jaxgan.experiment import quality
 from jaxgan.monitoring.terminal import reading
@@ -62,7 +63,7 @@ class Evaluate:
         quality.check_metrics(self.metrics, self.count)
         if self.seed is not None:
             check_seed(self.seed)
-        experiment, state, member, config = self.checkpoint.restore(program)
+        experiment, state, member, config = self.checkpoint.restore(program, "data" if self._reads_data() else "inputs")
         quality.validate_metrics(experiment, self.metrics, self.count)
         path = self.checkpoint.path(program)
         name = f"{program.name} in {path}"
@@ -85,7 +86,14 @@ class Evaluate:
                 name=name,
                 progress=progress,
             )
-        print("\n".join(format_result(result)))  # printed first, because the file may not be writable
+        for line in format_result(result):  # printed first, because the file may not be writable
+            say(line)
         out = Path(self.out) if self.out else path / "evaluation.json"
         quality.write_result(result, out)
-        print(f"results: {out}")
+        say(f"results: {out}")
+
+    def _reads_data(self) -> bool:
+        """Return whether the metrics, or the training of the classifier that computes the features, need the data."""
+        features = self.features or ("inception" if self.weights else "classifier")
+        is_trained = features == "classifier" and quality.needs_features(self.metrics)
+        return is_trained or quality.reads_data(self.metrics)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -73,9 +74,9 @@ class ExperimentProgram:
           run_dir: the directory of the run.
         """
         if self.is_console:
-            return f"{CONSOLE} {name} {run_dir}"
+            return f"{CONSOLE} {name} {shlex.quote(str(run_dir))}"
         is_default = Path(run_dir) == self.path_of_run(None)
-        return f"{self.invoked_as} {name}" + ("" if is_default else f" --run-dir {run_dir}")
+        return f"{self.invoked_as} {name}" + ("" if is_default else f" --run-dir {shlex.quote(str(run_dir))}")
 
     def path_of_run(self, run_dir: str | None) -> Path:
         """Return ``run_dir`` as a path. If it is None, return the default directory of the experiment's runs.

@@ -1,6 +1,7 @@
 """The command ``export``: write the generator of a checkpoint to a file, with a model card."""
 
 import dataclasses
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from jaxgan.cli.experiment_program import ExperimentProgram
 from jaxgan.core.files import writing_out
 from jaxgan.core.json_files import JsonError, read_json
 from jaxgan.core.keys import keys_of
+from jaxgan.core.text import say
 from jaxgan.experiment import parameter_file
 from jaxgan.experiment.settings_file import without_secrets
 from jaxgan.experiment.translation import directions
@@ -41,7 +43,7 @@ class Export:
         out = Path(self.out)
         if out.suffix not in SUFFIXES:
             raise ValueError(f"`out` must be a {' or '.join(SUFFIXES)} file, got {out}.")
-        restored = self.checkpoint.restore(program, needs_data=False)
+        restored = self.checkpoint.restore(program, needs="nothing")
         experiment, state, member, config = restored
         variables, settings = experiment.variables(state), without_secrets(dataclasses.asdict(config))
         translates, as_parameters = bool(experiment.translations), out.suffix == ".safetensors"
@@ -53,7 +55,7 @@ class Export:
             config=settings,
             step=int(state.step),
             variables=variables,
-            usage=model_card.parameters_usage(_command(program, out.name, translates), out.name)
+            usage=model_card.parameters_usage(_command(program, out.name, translates))
             if as_parameters
             else model_card.export_usage(out.name, translates),
             member=member,
@@ -68,41 +70,43 @@ class Export:
         }
         with writing_out(out):
             if as_parameters:
-                line = _write_parameters(restored, variables, out, metadata, card)
+                lines = _write_parameters(restored, variables, out, metadata, card)
             elif translates:
-                line = _write_translator(restored, out, metadata, card)
+                lines = _write_translator(restored, out, metadata, card)
             else:
-                line = _write_generator(restored, out, metadata, card)
-        print(line)
+                lines = _write_generator(restored, out, metadata, card)
+        for line in lines:
+            say(line)
 
 
 def _command(program: ExperimentProgram, file: str, translates: bool) -> str:
     """Return the command line that uses a parameter file."""
     name, out = ("translate", "--out made/") if translates else ("sample", "--out grid.png")
+    file = shlex.quote(file)
     images = "--images photos/ " if translates else ""
     if program.is_console:
         return f"jaxgan {name} {file} {images}{out}"
     return f"{program.invoked_as} {name} --parameters {file} {images}{out}"
 
 
-def _write_parameters(restored: Restored, variables: Any, out: Path, metadata: dict[str, Any], card: str) -> str:
-    """Write the parameters and the model card, and return a line that describes them."""
+def _write_parameters(restored: Restored, variables: Any, out: Path, metadata: dict[str, Any], card: str) -> list[str]:
+    """Write the parameters and the model card, and return lines that describe them."""
     model_card.check_card_path(out)
     parameter_file.write(out, restored.experiment, variables, metadata)
     card_path = model_card.write_card(out, card)
-    return f"{out}: parameters of step {metadata['step']}, {_megabytes(out)}\nmodel card: {card_path}"
+    return [f"{out}: parameters of step {metadata['step']}, {_megabytes(out)}", f"model card: {card_path}"]
 
 
-def _write_translator(restored: Restored, out: Path, metadata: dict[str, Any], card: str) -> str:
+def _write_translator(restored: Restored, out: Path, metadata: dict[str, Any], card: str) -> list[str]:
     """Write the translator, and return lines that describe it."""
     experiment, state = restored.experiment, restored.state
     export.write_translator(out, directions(experiment, state), about=metadata, card=card)
     names = " and ".join(experiment.translations)
-    command = f"jaxgan translate {out} IMAGES --out FOLDER"
-    return f"{out}: translator ({names}) of step {metadata['step']}, {_megabytes(out)}\nuse it: {command}"
+    command = f"jaxgan translate {shlex.quote(str(out))} IMAGES --out FOLDER"
+    return [f"{out}: translator ({names}) of step {metadata['step']}, {_megabytes(out)}", f"use it: {command}"]
 
 
-def _write_generator(restored: Restored, out: Path, metadata: dict[str, Any], card: str) -> str:
+def _write_generator(restored: Restored, out: Path, metadata: dict[str, Any], card: str) -> list[str]:
     """Write the generator, and return lines that describe it."""
     experiment, state = restored.experiment, restored.state
     nets, sampling = experiment.game.unwrapped.functions(state), experiment.sampling
@@ -114,7 +118,8 @@ def _write_generator(restored: Restored, out: Path, metadata: dict[str, Any], ca
         about=metadata,
         card=card,
     )
-    return f"{out}: generator of step {metadata['step']}, {_megabytes(out)}\nuse it: jaxgan sample {out}"
+    command = f"jaxgan sample {shlex.quote(str(out))}"
+    return [f"{out}: generator of step {metadata['step']}, {_megabytes(out)}", f"use it: {command}"]
 
 
 def _megabytes(path: Path) -> str:

@@ -4,6 +4,7 @@ import argparse
 
 from jaxgan.cli.errors import warnings_as_lines
 from jaxgan.core import system
+from jaxgan.core.text import say
 from jaxgan.data import load
 from jaxgan.evaluation import compare, format_result, make_extractor
 from jaxgan.experiment import quality
@@ -29,6 +30,7 @@ def compare_sets(args: argparse.Namespace) -> None:
         cache = system.classifier_directory()
         features = make_extractor(name, args.weights, args.resize, data, cache, progress=progress)
         result = compare(samples, data, (args.command,), features, count=args.count, progress=progress)
-    print("\n".join(format_result(result)))  # printed first, because the file may not be writable
+    for line in format_result(result):  # printed first, because the file may not be writable
+        say(line)
     if args.out:
         quality.write_result(result, args.out)

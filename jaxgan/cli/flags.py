@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from jaxgan.cli import suggestions
 from jaxgan.cli.errors import flag
 from jaxgan.cli.fields import REQUIRED, Field
+from jaxgan.core.text import say_lines
 
 # The order of the groups of flags in the help. Groups with other headings follow. "" is for fields without a heading.
 HEADINGS = (
@@ -100,6 +101,14 @@ class FlagParser(argparse.ArgumentParser):
         self.add_argument("-h", "--help", action="help", default=argparse.SUPPRESS, help="Print this help and exit.")
         # argparse treats -1e-3 and -inf as flags unless this pattern matches them.
         self._negative_number_matcher = NEGATIVE_NUMBER
+
+    def print_help(self, file: Any = None) -> None:
+        """Print the help.
+
+        Args:
+          file: the stream to print to; None for standard output.
+        """
+        say_lines(self.format_help().rstrip("\n"), file)
 
     def error(self, message: str) -> NoReturn:
         """Raise a ``Mistake``, in place of exiting as ``argparse`` does.

@@ -4,6 +4,7 @@ import dataclasses
 
 from jaxgan.cli.checkpoint_reference import CheckpointReference
 from jaxgan.cli.experiment_program import ExperimentProgram
+from jaxgan.core.text import say
 from jaxgan.games.privacy import is_noise_key
 from jaxgan.training.checkpoints import checksums
 
@@ -26,7 +27,7 @@ class Inspect:
 
     def execute(self, program: ExperimentProgram) -> None:
         leaves = self.checkpoint.read(program)
-        print(f"step {int(leaves['step'])}")
+        say(f"step {int(leaves['step'])}")
         for name, digest in sorted(checksums(leaves).items()):
             if not is_noise_key(name):
-                print(f"{digest}  {name}")
+                say(f"{digest}  {name}")

@@ -5,6 +5,7 @@ import shutil
 import textwrap
 
 from jaxgan.cli import experiment_files
+from jaxgan.core.text import say, say_lines
 
 
 def list_experiments(args: argparse.Namespace) -> None:
@@ -17,13 +18,15 @@ def list_experiments(args: argparse.Namespace) -> None:
       ValueError: if there is no such experiment.
     """
     if args.experiment is None:
-        print("\n\n".join(map(_paragraph, experiment_files.names())))
-        print("\nTo print the complete description of an experiment, run `jaxgan list EXPERIMENT`.")
-        print("To train it, run `jaxgan train EXPERIMENT`.")
+        for name in experiment_files.names():
+            say_lines(f"{_paragraph(name)}\n")
+        say("To print the complete description of an experiment, run `jaxgan list EXPERIMENT`.")
+        say("To train it, run `jaxgan train EXPERIMENT`.")
         return
     name = experiment_files.find(args.experiment)
     module = experiment_files.read_experiment(name)
-    print(f"{module.docstring.strip()}\n\nFile       {module.path}")
+    say_lines(f"{module.docstring.strip()}\n")
+    say(f"File       {module.path}")
 
 
 def _paragraph(name: str) -> str:

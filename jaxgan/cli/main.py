@@ -15,6 +15,7 @@ from jaxgan.cli import commands, errors, experiment_files, suggestions, tools
 from jaxgan.cli.experiment_program import CONSOLE, load_program
 from jaxgan.cli.fields import read_class
 from jaxgan.cli.flags import Mistake
+from jaxgan.core.text import print_any_text, say, say_lines
 from jaxgan.monitoring.run_record import read_record
 from jaxgan.version import __version__
 
@@ -30,6 +31,7 @@ def main(arguments: list[str] | None = None) -> None:
     Args:
       arguments: the arguments to parse in place of the command line.
     """
+    print_any_text()
     given = list(sys.argv[1:] if arguments is None else arguments)
     prog = CONSOLE
     try:
@@ -55,10 +57,10 @@ def _command(given: list[str]) -> str:
         if len(given) > 1 and given[0] == "help":
             given[:] = [given[1], "--help"]
             return _command(given)
-        print(_help())
+        say_lines(_help())
         sys.exit(0)
     if given[0] in ("--version", "-V", "version"):
-        print(f"jaxgan {__version__}")
+        say(f"jaxgan {__version__}")
         sys.exit(0)
     names = list(dict.fromkeys([*commands.COMMANDS, *tools.TOOLS]))
     name = given.pop(0)
@@ -107,7 +109,7 @@ def _take_experiment(given: list[str]) -> str:
     """
     names = experiment_files.names()
     if given and given[0] in ("-h", "--help"):
-        print(_help_for_training(names))
+        say_lines(_help_for_training(names))
         sys.exit(0)
     if not given or given[0].startswith("-"):
         later = next((word for word in given if word in names), None)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from jaxgan.cli import experiment_files
 from jaxgan.cli.fields import ModuleText
+from jaxgan.core.text import say
 
 HEADER = '''"""{name}: a custom experiment, created as a copy of {like}.
 
@@ -37,8 +38,8 @@ def write_experiment(args: argparse.Namespace) -> None:
     like = experiment_files.find(args.like)
     with path.open("x", encoding="utf-8") as file:
         file.write(rename_experiment(experiment_files.read_experiment(like), like, name))
-    print(f"Created {path} as a copy of {like}. Edit its settings, networks and losses as you like.")
-    print(f"To train it, run `python {path}`. To list its commands, run `python {path} --help`.")
+    say(f"Created {path} as a copy of {like}. Edit its settings, networks and losses as you like.")
+    say(f"To train it, run `python {path}`. To list its commands, run `python {path} --help`.")
 
 
 def rename_experiment(module: ModuleText, like: str, name: str) -> str:

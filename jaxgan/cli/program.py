@@ -15,6 +15,7 @@ from jaxgan.cli import commands, errors, suggestions
 from jaxgan.cli.experiment_program import ExperimentProgram, Preset, invocation
 from jaxgan.cli.fields import fields_of
 from jaxgan.cli.flags import Mistake
+from jaxgan.core.text import print_any_text, say_lines
 
 
 def main(
@@ -38,12 +39,13 @@ def main(
       presets: dictionary from the values of ``train --preset`` to presets. A preset is a dictionary of settings, or a
         function that returns one, see ``jaxgan.cli.experiment_program.Preset``. Flags override these settings.
     """
+    print_any_text()
     program = ExperimentProgram(name, config_class, build, description or "", presets or {}, invocation(config_class))
     given, prog = list(sys.argv[1:] if arguments is None else arguments), program.invoked_as
     try:
         command = _command(program, given)
         if command is None:
-            print(_help(program))
+            say_lines(_help(program))
             return
         values = {} if command == "train" else commands.take_operands(command, given)
         fields = commands.command_fields(command, fields_of(config_class), tuple(program.presets))

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from jaxgan import media
 from jaxgan.cli.checkpoint_reference import MemberReference, Restored, check_seed
 from jaxgan.cli.experiment_program import ExperimentProgram
 from jaxgan.core.files import writing_out
+from jaxgan.core.text import printable, say
 from jaxgan.data.decoding import read_pixels
 from jaxgan.data.image_headers import read_headers
 from jaxgan.editing.image_files import list_images, output_paths
@@ -56,7 +58,7 @@ class Project:
     def execute(self, program: ExperimentProgram) -> None:
         check_seed(self.seed)
         project_files(
-            self.checkpoint.restore(program),
+            self.checkpoint.restore(program, needs="nothing"),
             Path(self.images),
             Path(self.out) if self.out else self.checkpoint.path(program) / PROJECTIONS,
             program.signature,
@@ -119,16 +121,16 @@ def project_files(
             protocol = {"made_by": made_by, "member": member, **projector.protocol(space)}
             saved = with_figures(projection, projected, targets[part], protocol, names[part])
             seconds = time.perf_counter() - started
-            print(f"projected {len(saved)} images to {space}: {steps} steps in {seconds:.1f} s")
+            say(f"projected {len(saved)} images to {space}: {steps} steps in {seconds:.1f} s")
             for name, result in zip(names[part], saved):
                 write_projection(paths[name].with_name(f"{paths[name].stem}.{space}.npz"), result)
-                table.add_row(name, space, *_scores(result))
+                table.add_row(Text(printable(name)), space, *_scores(result))
         for name, *row in zip(names[part], *columns):
             grid = media.make_grid(np.stack(row) / 127.5 - 1, len(row))
             with writing_out(paths[name]):
                 media.save_images(paths[name], grid, made_by, scale=max(1, 256 // size), beside_real=True)
     Console(highlight=False).print(table)
-    print(f"projections: {out}")
+    say(f"projections: {out}")
 
 
 def _scores(saved: SavedProjection) -> tuple[str, str, str]:

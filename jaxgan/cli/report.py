@@ -3,6 +3,7 @@
 import dataclasses
 
 from jaxgan.cli.experiment_program import ExperimentProgram
+from jaxgan.core.text import say
 from jaxgan.monitoring.run_directory import read_config
 from jaxgan.reporting import report
 
@@ -23,4 +24,4 @@ class Report:
     def execute(self, program: ExperimentProgram) -> None:
         path = program.path_of_run(self.run_dir)
         read_config(path, program.name, program.config_class)  # raises if there is no run of this experiment
-        print(f"report: {report.write(path)}")
+        say(f"report: {report.write(path)}")

@@ -14,7 +14,7 @@ from jaxgan.cli.checkpoint_reference import Restored, WeightsReference, check_se
 from jaxgan.cli.experiment_program import ExperimentProgram
 from jaxgan.cli.style_control import DEFAULT, ControlledSamples, StyleControl, draw_controlled
 from jaxgan.core.keys import class_labels
-from jaxgan.core.text import printable
+from jaxgan.core.text import say
 from jaxgan.editing.interpolation import interpolation_loop, lerp, slerp
 from jaxgan.editing.projection_files import read_projection
 from jaxgan.experiment.projector import images_of_projections, styles_of
@@ -67,12 +67,13 @@ class Sample:
                     "`truncation_psi`, because the images are generated from the styles in the files."
                 )
             media.check_suffix(out, (*media.PICTURES, ".npz"), "with `styles`")
-            restored = self.checkpoint.restore(program, needs_data=False)
+            restored = self.checkpoint.restore(program, needs="nothing")
             sample_projections(restored, list(map(Path, self.styles)), out, program.signature)
             return
         media.check_suffix(out, (*media.PICTURES, *media.ANIMATIONS, ".npz"))
         # The data are needed if a direction is found with a classifier, because the classifier is trained on the data.
-        restored = self.checkpoint.restore(program, needs_data=self.control.direction is not None)
+        needs = "inputs" if self.control.direction is None else "data"
+        restored = self.checkpoint.restore(program, needs=needs)
         sample_checkpoint(self, restored, out, program.signature)
 
 
@@ -120,10 +121,10 @@ def sample_checkpoint(command: Sample, restored: Restored, out: Path, made_by: s
     line = f"{out}: interpolation between {count} latents, " if is_interpolation else f"{out}: {count} samples of "
     line += f"{member + ', ' if member else ''}step {int(state.step)}, seed {command.seed}"
     if command.label is not None:
-        line += f", class {printable(classes[labels[0]])} (index {labels[0]})"
+        line += f", class {classes[labels[0]]} (index {labels[0]})"
     if control.summary:
         line += f", {control.summary}"
-    print(line)
+    say(line)
 
 
 def _draw(command: Sample, restored: Restored, labels: np.ndarray, is_animation: bool) -> ControlledSamples:
@@ -156,7 +157,7 @@ def sample_projections(restored: Restored, paths: Sequence[Path], out: Path, mad
     styles_of(experiment)
     projections = [read_projection(path) for path in paths]
     media.write_samples(out, images_of_projections(experiment, state, projections, list(map(str, paths))), made_by)
-    print(f"{out}: {len(projections)} projections, generated with the networks of step {int(state.step)}")
+    say(f"{out}: {len(projections)} projections, generated with the networks of step {int(state.step)}")
 
 
 def sample_artefact(args: argparse.Namespace) -> None:
@@ -181,5 +182,5 @@ def sample_artefact(args: argparse.Namespace) -> None:
     media.write_samples(args.out, samples, str(artefact.metadata.get("made_by", "an exported generator")), labels)
     line = f"{args.out}: {args.count:,} samples of {args.artefact}, seed {args.seed}"
     if args.label is not None and labels is not None:
-        line += f", class {printable(artefact.classes[labels[0]])} (index {labels[0]})"
-    print(line)
+        line += f", class {artefact.classes[labels[0]]} (index {labels[0]})"
+    say(line)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -15,6 +14,7 @@ from jaxgan import parallel
 from jaxgan.cli import errors
 from jaxgan.cli.experiment_program import ExperimentProgram
 from jaxgan.core import system
+from jaxgan.core.text import say
 from jaxgan.data import Source
 from jaxgan.evaluation import make_extractor
 from jaxgan.experiment import dp_training, quality
@@ -22,6 +22,7 @@ from jaxgan.experiment.advice import advice
 from jaxgan.experiment.settings_file import check_types
 from jaxgan.monitoring import metrics_file, probe
 from jaxgan.monitoring.data_paths import locate_data
+from jaxgan.monitoring.data_record import describe_data
 from jaxgan.monitoring.run_directory import (
     RunDirectory,
     find_resumable,
@@ -95,12 +96,16 @@ class Train:
 class Resume:
     """Continue a run with the values that it was started with.
 
-    The settings of the experiment cannot be changed, except the number of steps. The following flags override the
-    number of steps and the options of the run. An option that is not passed as a flag keeps its value, even if the
-    description of the flag names another default.
+    The settings of the experiment cannot be changed, except the number of steps and the place of the data. The
+    following flags override the number of steps and the options of the run. An option that is not passed as a flag
+    keeps its value, even if the description of the flag names another default.
+
+    The settings that name the data can be changed if the data were moved. The data must be the same: their number,
+    shape and classes, and some of the examples, are compared with the record of the run.
 
     Attributes:
       steps: Number of the step at which training ends. By default, the number that the run was started with.
+      settings: The settings that name the data, if they are passed as flags, as a dictionary from names to values.
       options: The options of the run that are passed as flags, as a dictionary from names to values.
 
     Examples:
@@ -109,6 +114,7 @@ class Resume:
     """
 
     steps: int | None = None
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def execute(self, program: ExperimentProgram) -> None:
@@ -116,8 +122,10 @@ class Resume:
         config = read_config(path, program.name, program.config_class)
         if self.steps is not None:
             config = dataclasses.replace(config, steps=self.steps)
+        config = dataclasses.replace(config, **self.settings)
         options = RunOptions.resumed(read_options(path), {**self.options, "run_dir": str(path)})
-        train(program, config, options, data_paths=read_data_paths(path))
+        recorded = {name: place for name, place in read_data_paths(path).items() if name not in self.settings}
+        train(program, config, options, data_paths=recorded)
 
 
 def train(
@@ -159,12 +167,13 @@ def train(
     if dry_run:
         print_description(run, config, options, steps)
         if planned_privacy:
-            print(planned_privacy["summary"])
+            say(planned_privacy["summary"])
         return
-    path, source = program.path_of_run(options.run_dir), experiment.source
+    path, data = program.path_of_run(options.run_dir), {}
     if jax.process_index() == 0:
         # The check comes before the steps are traced, because tracing takes half a minute for StyleGAN2.
-        resumed = find_resumable(path, program.name, config, source, options.fresh)
+        data = describe_data(experiment, config)
+        resumed = find_resumable(path, program.name, config, data, options.fresh)
         if resumed and config.dp_seed is not None:
             errors.print_warning(DP_SEED_OF_RESUMED, ["dp_seed"])
         if not options.quiet:
@@ -176,7 +185,7 @@ def train(
         evaluator = _make_evaluator(run, config, options)
     directory = None
     if jax.process_index() == 0:
-        directory = RunDirectory(path, program.name, config, source, run.member_settings, options.fresh)
+        directory = RunDirectory(path, program.name, config, data, run.member_settings, options.fresh)
         directory.add_to_record(program=program.train_command, options=options.recorded())
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices("the run directory exists")
@@ -184,7 +193,7 @@ def train(
         if directory and planned_privacy:
             directory.add_to_record(privacy={"planned": planned_privacy})
             if not options.quiet:
-                print(planned_privacy["summary"])
+                say(planned_privacy["summary"])
         loop.train(run, config, options, path, program.name, evaluator, steps)
     finally:
         if directory:
@@ -199,7 +208,7 @@ def _finish(
 ) -> None:
     """Print the privacy that the run has spent, write the report, and release the directory."""
     if privacy and not options.quiet:
-        print(privacy["summary"])
+        say(privacy["summary"])
     with announcements.waiting("writing the report", options):
         _write_report(program, directory.path, options.quiet)
     directory.close()
@@ -241,7 +250,9 @@ def _write_report(program: ExperimentProgram, path: Path, quiet: bool) -> None:
     try:
         report_path = report.write(path)
     except OSError as error:
-        print(f"warning: The report could not be written: {error}", file=sys.stderr)
+        errors.print_warning(f"The report could not be written: {error}", ())
         return
     if not quiet:
-        print(f"samples: {path / 'samples'}\nreport: {report_path}\nmore samples: {program.command('sample', path)}")
+        say(f"samples: {path / 'samples'}")
+        say(f"report: {report_path}")
+        say(f"more samples: {program.command('sample', path)}")

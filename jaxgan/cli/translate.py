@@ -52,7 +52,7 @@ class Translate:
     seed: int = 0
 
     def execute(self, program: ExperimentProgram) -> None:
-        experiment, state, *_ = self.checkpoint.restore(program, own_data=False)
+        experiment, state, *_ = self.checkpoint.restore(program, needs="nothing")
         direction = choose_direction(directions(experiment, state), self.direction)
         translator = Translator(direction, memory=self.memory * 1e9, tile=self.tile, seed=self.seed)
         masks = Path(self.masks) if self.masks else None

@@ -45,6 +45,24 @@ def write_atomically(path: Path, text: str) -> None:
     os.replace(beside, path)
 
 
+def check_is_text(path: Path) -> None:
+    """Check that the path of a run is text that every library accepts, and not bytes of another encoding.
+
+    Args:
+      path: the directory of the run.
+
+    Raises:
+      ValueError: if the absolute path contains bytes that are not UTF-8, or if the environment does not decode UTF-8.
+    """
+    try:
+        os.path.abspath(path).encode()
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"The path of `run_dir` {path} is not text in UTF-8, which the checkpoints require. Choose another "
+            "directory. If the terminal shows the name correctly, set the environment variable PYTHONUTF8=1."
+        ) from None
+
+
 def move_aside(path: Path, folder: Path, *, copy: bool = False) -> Path:
     """Move a file or a directory to another folder without replacing anything, and return its new path.
 

@@ -141,7 +141,8 @@ def _parse(content: bytes | str) -> Any:
         _check_depth(value)
     if "\\u" in text:  # half of a surrogate pair can be written as an escape, but not encoded again
         try:
-            json.dumps(value, ensure_ascii=False).encode()
+            # Python represents the bytes of a file name that is not UTF-8 by such halves, which are allowed.
+            json.dumps(value, ensure_ascii=False).encode(errors="surrogateescape")
         except UnicodeEncodeError:
             raise ValueError("a text in it has half of a surrogate pair") from None
     return value

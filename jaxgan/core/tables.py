@@ -1,7 +1,8 @@
 """Format small tables as plain text and as HTML, and format the numbers in their cells."""
 
 import dataclasses
-import html
+
+from jaxgan.core.text import html_text, printable
 
 _THOUSANDS = ("", " k", " M", " G", " T", " P")
 
@@ -27,7 +28,7 @@ def as_text(table: Table) -> str:
     """Format a table as plain text with two spaces between columns. A table without rows is its title only."""
     if not table.rows:
         return table.title
-    lines = [table.head, *table.rows]
+    lines = [tuple(map(printable, cells)) for cells in (table.head, *table.rows)]
     widths = [max(map(len, column)) for column in zip(*lines)]
 
     def line(cells):
@@ -47,17 +48,18 @@ def as_html(table: Table) -> str:
 
     def row(tag, cells):
         styles = ["text-align: right" if name in table.numeric else "text-align: left" for name in table.head]
-        inside = "".join(f'<{tag} style="{s}">{html.escape(cell)}</{tag}>' for s, cell in zip(styles, cells))
+        inside = "".join(f'<{tag} style="{s}">{html_text(cell)}</{tag}>' for s, cell in zip(styles, cells))
         return f"<tr>{inside}</tr>"
 
-    caption = f'<caption style="text-align: left">{html.escape(table.title)}</caption>'
+    caption = f'<caption style="text-align: left">{html_text(table.title)}</caption>'
     rows = [row("th", table.head), *(row("td", cells) for cells in table.rows)]
     return "\n".join(["<table>", caption, *rows, "</table>"])
 
 
 def as_html_paragraph(text: str) -> str:
     """Format text as one paragraph of HTML."""
-    return f"<p>{html.escape(text)}</p>"
+    lines = "\n".join(map(html_text, text.split("\n")))
+    return f"<p>{lines}</p>"
 
 
 def format_count(number: float) -> str:

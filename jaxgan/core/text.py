@@ -7,20 +7,23 @@ return values stay as they are.
 """
 
 import contextlib
+import functools
 import html
+import json
 import re
 import sys
 import unicodedata
+from typing import Any, TextIO
 
-MAX_LINE = 4000  # number of characters after which a line is cut off, more than the longest path on most systems
+MAX_LINE = 4000  # largest number of characters in a line; the middle of a longer line is left out
 # Characters with a meaning inside a line of Markdown, with the extensions of GitHub: math and struck-through text.
-_MARKDOWN = re.compile(r"([\\`*_\[\]|~$])")
+_MARKDOWN = re.compile(r"([\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_]))")
 _LINKS = {"://": ":&#47;&#47;", "www.": "www&#46;"}  # Markdown turns an address into a link
 # At the beginning of a line, these characters start a list, a heading or a quotation in Markdown.
 _MARKDOWN_START = re.compile(r"^(\s*\d*)([-+=#.)])")
 
 
-def printable(text: object, limit: int | None = MAX_LINE) -> str:
+def printable(text: object, limit: int = MAX_LINE) -> str:
     r"""Return text as one line of visible characters.
 
     Python's escape sequences replace the other characters: control characters, line breaks, characters that set the
@@ -29,27 +32,18 @@ def printable(text: object, limit: int | None = MAX_LINE) -> str:
 
     >>> print(printable("cat\x1b[2J\nerror: no.png"), printable("gpj\u202e.exe"), printable("\udcff.png"))
     cat\x1b[2J\nerror: no.png gpj\u202e.exe \udcff.png
-    >>> printable("x" * 100, limit=10)
-    'xxxxxxx...'
+    >>> printable("a" * 50 + ".png", limit=12)
+    'aaaaa....png'
 
     Args:
       text: the text. Other objects, such as paths and errors, are converted with ``str``.
-      limit: number of characters after which the result is cut off; None for no limit.
+      limit: largest number of characters of the result, at least 8. The middle of longer text is left out.
     """
     line = "".join(c if _is_visible(c) else c.encode("unicode_escape").decode("ascii") for c in str(text))
-    return line if limit is None or len(line) <= limit else line[: limit - 3] + "..."
-
-
-def printable_lines(text: object) -> str:
-    r"""Return text of several lines, in which every line is printable.
-
-    Lines after the first one are indented, so that they cannot be mistaken for separate messages. Tabs become spaces.
-
-    >>> print(printable_lines("Out of memory.\nerror: forged\x07"))
-    Out of memory.
-      error: forged\x07
-    """
-    return "\n  ".join(printable(line.replace("\t", " ")) for line in str(text).strip().split("\n"))
+    if len(line) <= limit:
+        return line
+    end = (limit - 3) // 2
+    return f"{line[: limit - 3 - end]}...{line[-end:]}"
 
 
 def _is_visible(character: str) -> bool:
@@ -78,13 +72,76 @@ def markdown_text(text: object) -> str:
     return _MARKDOWN_START.sub(r"\1\\\2", line)
 
 
-def say(text: object) -> None:
-    """Print one line on standard output, and flush it, so that a pipe receives the line immediately.
+def markdown_name(name: object) -> str:
+    """Return a name as code of Markdown if it consists of letters, digits and a few signs, else as ``markdown_text``.
+
+    Args:
+      name: the name, such as a path or a command.
+    """
+    return f"`{name}`" if re.fullmatch(r"[\w./:+,=-]([\w./:+,= -]*[\w./:+,=-])?", str(name)) else markdown_text(name)
+
+
+def markdown_json(value: Any) -> str:
+    r"""Return a block of Markdown with a value as JSON, in which no text can end the block or is HTML.
+
+    >>> print(markdown_json({"data": "</script>```"}))
+    ```json
+    {
+      "data": "\u003c/script\u003e```"
+    }
+    ```
+
+    Args:
+      value: a value that JSON can represent.
+    """
+    text = json.dumps(value, indent=2)  # this escapes all characters beyond ASCII, and line breaks
+    for character in "<>&\x7f":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return f"```json\n{text}\n```"
+
+
+def markdown_command(command: object) -> str:
+    r"""Return a block of Markdown with one command line. The line is printable, and cannot end the block.
+
+    >>> print(markdown_command("jaxgan sample 'a```b'"))
+    ````sh
+    jaxgan sample 'a```b'
+    ````
+    """
+    line = printable(command)
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", line)), default=0))
+    return f"{fence}sh\n{line}\n{fence}"
+
+
+def say(text: object, file: TextIO | None = None) -> None:
+    """Print one line, and flush it, so that a pipe receives the line immediately.
 
     Args:
       text: the line, without a newline at its end. It is made printable.
+      file: the stream to print to; None for standard output.
     """
-    print(printable(text), flush=True)
+    print(printable(text), file=file, flush=True)
+
+
+def say_lines(text: str, file: TextIO | None = None) -> None:
+    """Print text whose line breaks the program has made, such as a table or a help text.
+
+    Args:
+      text: the lines. Each of them is made printable.
+      file: the stream to print to; None for standard output.
+    """
+    for line in text.split("\n"):
+        say(line, file)
+
+
+@functools.cache
+def warn_once(text: str) -> None:
+    """Print a warning on standard error, unless this process has printed the same warning before.
+
+    Args:
+      text: one or more sentences.
+    """
+    say(f"warning: {text}", sys.stderr)
 
 
 def print_any_text() -> None:

@@ -1,10 +1,11 @@
 """Display sources: a line of text for ``repr``, and a grid of some examples for notebooks."""
 
-import html
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+
+from jaxgan.core.text import html_text, printable
 
 SHOWN_IMAGES = 16  # maximum number of images in a grid
 SHOWN_POINTS = 2000  # maximum number of points in a scatter plot
@@ -44,7 +45,7 @@ class ShownSource:
 
     def __repr__(self) -> str:
         labels = f", {show_classes(self.classes)}" if self.classes else ""
-        text = f"{type(self).__name__} {self.name}: {len(self):,} examples of shape {list(self.shape)}"
+        text = f"{type(self).__name__} {printable(self.name)}: {len(self):,} examples of shape {list(self.shape)}"
         return f"{text}{self._details()}{labels}"
 
     def _details(self) -> str:
@@ -69,11 +70,12 @@ def show_classes(classes: Sequence[str]) -> str:
     """
     more = ", ..." if len(classes) > SHOWN_CLASSES else ""
     noun = "class" if len(classes) == 1 else "classes"
-    return f"{len(classes):,} {noun} ({', '.join(classes[:SHOWN_CLASSES])}{more})"
+    return f"{len(classes):,} {noun} ({', '.join(map(printable, classes[:SHOWN_CLASSES]))}{more})"
 
 
 def _paragraph(text: str) -> str:
-    return f'<pre style="white-space: pre-wrap">{html.escape(text)}</pre>'
+    lines = "\n".join(map(html_text, text.split("\n")))
+    return f'<pre style="white-space: pre-wrap">{lines}</pre>'
 
 
 def _draw(name: str, examples: np.ndarray) -> str:

@@ -92,6 +92,7 @@ class Metric:
       ranks_by: name of the number that ranks checkpoints, one of the names that ``measure`` returns. If it is empty,
         the number with the name of the metric ranks checkpoints.
       higher_is_better: whether a larger value of the number that ranks checkpoints is better.
+      reads_data: whether ``measure`` uses the statistics of the data, besides those of the samples.
     """
 
     measure: Callable[[SampleStats, SampleStats], dict[str, float]]
@@ -100,6 +101,7 @@ class Metric:
     protocol: Callable[[int, int], dict[str, Any]] = _no_protocol
     ranks_by: str = ""
     higher_is_better: bool = False
+    reads_data: bool = True
 
 
 def _fid(samples, data):
@@ -197,7 +199,12 @@ METRICS = {
     ),
     "authenticity": Metric(_authenticity, higher_is_better=True),
     "is": Metric(
-        _inception_score, ("logits",), min_count=IS_SPLITS, protocol=_inception_score_protocol, higher_is_better=True
+        _inception_score,
+        ("logits",),
+        min_count=IS_SPLITS,
+        protocol=_inception_score_protocol,
+        higher_is_better=True,
+        reads_data=False,
     ),
     "modes": Metric(_modes, ("logits",), higher_is_better=True),
     "ms_ssim": Metric(_diversity, ("images",), protocol=_diversity_protocol),
@@ -291,7 +298,8 @@ def compare(
             f"got {counts[0]:,} and {counts[1]:,}."
         )
     fake = collect_stats(samples, metrics, features, count, progress)
-    real = real or collect_stats(source, metrics, features, count, progress)
+    reading_data = [metric for metric in metrics if METRICS[metric].reads_data]
+    real = real or collect_stats(source, reading_data, features, count, progress)
     features_protocol = features.protocol if features else {}
     values = {
         figure_name(name, features_protocol): value

@@ -13,12 +13,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaxgan import interop
 from jaxgan.core.json_files import parse_json
 from jaxgan.core.state import State
-from jaxgan.data.source import Arrays, Source, Unpaired
+from jaxgan.data.description import blank_source, describe_arrays
 from jaxgan.experiment.experiment import Build, Experiment
 from jaxgan.experiment.settings_file import read_settings
 from jaxgan.export.stablehlo import SYNTHETIC
@@ -45,7 +44,7 @@ def write(path: Path, experiment: Experiment, variables: Mapping[str, Any], abou
         "synthetic": SYNTHETIC,
         "jaxgan": __version__,
         **about,
-        "examples": _describe_examples(experiment.source),
+        "examples": describe_arrays(experiment.source),
     }
     metadata = {name: value if isinstance(value, str) else json.dumps(value) for name, value in entries.items()}
     interop.write_parameters(path, variables, metadata)
@@ -74,7 +73,7 @@ def load(path: Path, name: str, config_class: type, build: Build, own_data: bool
     metadata = interop.read_metadata(path)
     try:
         made_by, step = metadata["experiment"], int(metadata["step"])
-        source = _blank_source(parse_json(metadata["examples"], "`examples`", EXAMPLES, fix=""))
+        source = blank_source(parse_json(metadata["examples"], "`examples`", EXAMPLES, fix=""))
         values = parse_json(metadata["config"], "`config`", dict, fix="")
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise ValueError(
@@ -98,21 +97,3 @@ def load(path: Path, name: str, config_class: type, build: Build, own_data: bool
     variables = interop.read_parameters(path, experiment.variables(state))
     state = experiment.game.unwrapped.with_variables(state, variables)
     return experiment, dataclasses.replace(state, step=jnp.int32(step)), ""
-
-
-def _describe_examples(source: Source) -> dict[str, Any]:
-    """Return the shapes and types of an example as values that JSON can represent."""
-    arrays = {name: (list(x.shape[1:]), x.dtype.name) for name, x in source.read(np.zeros(1, int)).items()}
-    return {"arrays": arrays, "classes": list(source.classes), "unpaired": isinstance(source, Unpaired)}
-
-
-def _blank_source(description: Mapping[str, Any]) -> Source:
-    """Return a source with one example of zeros that has the described shapes and types."""
-    arrays = {
-        name: np.broadcast_to(np.zeros((), dtype), (1, *shape))
-        for name, (shape, dtype) in description["arrays"].items()
-    }
-    if description["unpaired"]:
-        return Unpaired(Arrays(arrays["image"], checked=True), Arrays(arrays["input"], checked=True))
-    classes = tuple(description["classes"])
-    return Arrays(arrays["image"], arrays.get("label"), "none", classes, arrays.get("input"), checked=True)

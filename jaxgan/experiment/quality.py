@@ -182,6 +182,11 @@ def needs_features(metrics: Sequence[str]) -> bool:
     return not set(metrics) <= {*PAIRED_METRICS, *of_pixels}
 
 
+def reads_data(metrics: Sequence[str]) -> bool:
+    """Return whether any of the metrics compares the samples with the data. Other metrics use only the samples."""
+    return any(metric in PAIRED_METRICS or scores.METRICS[metric].reads_data for metric in metrics if metric != "ppl")
+
+
 def set_metrics(metrics: Sequence[str]) -> list[str]:
     """Return the metrics that compare the set of samples with the data."""
     return [metric for metric in metrics if metric in scores.METRICS]

@@ -6,14 +6,14 @@ names that have changed are mapped where they are read: metrics in ``evaluation.
 """
 
 import dataclasses
-import functools
 import inspect
 import reprlib
-import sys
 import types
 import typing
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
+
+from jaxgan.core.text import warn_once
 
 # For each experiment ("" for all experiments), a dictionary from older names of settings to current names. A tuple
 # contains the current name and a dictionary from older values to current values. None drops a setting that had no
@@ -210,7 +210,7 @@ def read_settings(values: Mapping[str, Any], config_class: type, where: Any, exp
     known = {*values, *ADDED.get(experiment, ()), *SECRET}
     missing = [f"{name} {format_setting(default)}" for name, default in defaults.items() if name not in known]
     if missing:
-        _warn(
+        warn_once(
             f"{where} was written by an older version of jaxgan and lacks settings. The missing settings get these "
             f"values: {', '.join(missing)}. If the run was trained with other values, add them to the file."
         )
@@ -253,15 +253,6 @@ def _has_type(value: Any, hint: Any) -> bool:
     if hint in (int, str, bool, type(None)):
         return type(value) is hint
     return True  # another type, in a custom class of settings
-
-
-@functools.cache
-def _warn(text: str) -> None:
-    """Print a warning on standard error, once per text.
-
-    A run reads its ``config.json`` twice: before it traces the step, and again after it has locked the directory.
-    """
-    print(f"warning: {text}", file=sys.stderr)
 
 
 def format_setting(value: Any) -> str:

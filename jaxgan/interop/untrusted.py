@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from jaxgan.core.text import printable
+
 MAX_AXES = 64  # maximum number of axes of an array in NumPy
 
 
@@ -18,7 +20,7 @@ def quote(value: Any) -> str:
     >>> quote(("a", "tuple"))
     'a tuple'
     """
-    return repr(value)[:80] if isinstance(value, (str, int)) else f"a {type(value).__name__}"
+    return printable(repr(value), limit=80) if isinstance(value, (str, int)) else f"a {type(value).__name__}"
 
 
 def from_bfloat16(bits: np.ndarray) -> np.ndarray:

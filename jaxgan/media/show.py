@@ -1,7 +1,6 @@
 """Show grids of images in notebooks, and write them to files."""
 
 import base64
-import html
 import io
 import warnings
 from pathlib import Path
@@ -11,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgan.core.files import writing_out
+from jaxgan.core.text import html_text
 from jaxgan.media.files import PICTURE_SIDE
 from jaxgan.media.images import PICTURES, make_grid, save_images
 from jaxgan.version import __version__
@@ -100,6 +100,6 @@ def as_html(picture: "Image", title: str) -> str:
     file = io.BytesIO()
     picture.save(file, "png")
     data = base64.b64encode(file.getvalue()).decode()
-    title = html.escape(title)
+    title = html_text(title)
     image = f'<img alt="{title}" src="data:image/png;base64,{data}">'
     return f'<figure style="margin: 4px 0">{image}<figcaption>{title}</figcaption></figure>'

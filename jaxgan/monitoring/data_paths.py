@@ -22,28 +22,46 @@ def find_data_paths(config: Any) -> dict[str, str]:
     return {name: os.path.abspath(path) for name, path in paths.items() if Path(path).exists()}
 
 
-def locate_data(config: Any, paths: Mapping[str, str]) -> Any:
-    """Replace the paths in the settings that do not exist in the working directory by the recorded absolute paths.
+def locate_data(config: Any, paths: Mapping[str, str], *, may_be_missing: bool = False) -> Any:
+    """Replace the paths in the settings by the absolute paths that a run recorded, where these exist.
+
+    If the data are no longer at a recorded path, for example because the run and its data were moved together, the path
+    in the setting is used.
 
     Args:
       config: the settings as the user typed them.
       paths: the result of ``find_data_paths`` when the run was started.
+      may_be_missing: whether to leave a setting unchanged if neither path exists.
 
     Raises:
-      ValueError: if neither the typed nor the recorded path exists.
+      ValueError: if neither the recorded path nor the path in the setting exists.
     """
     found = {}
     for name, value in _given(config).items():
         prefix, typed = _split(value)
-        if name not in paths or Path(typed).exists():
+        if name not in paths:
             continue
-        if not Path(paths[name]).exists():
+        if Path(paths[name]).exists():
+            found[name] = prefix + paths[name]
+        elif not Path(typed).exists() and not may_be_missing:
             raise ValueError(
                 f"`{name}` {value} could not be found, and the run's data is no longer at {paths[name]}. Move the data "
-                "back, or create a link there."
+                f"back, or resume the run with `{name}` set to their new place."
             )
-        found[name] = prefix + paths[name]
     return dataclasses.replace(config, **found)
+
+
+def is_same_place(one: str, other: str, recorded: str | None = None) -> bool:
+    """Return whether two values of a setting name the same file or folder, as ``photos``, ``photos/`` and a link to it.
+
+    Args:
+      one: the value in a run's record.
+      other: the value to compare with it.
+      recorded: the absolute path that the run recorded for its value; None if it recorded no path.
+    """
+    (prefix, path), (other_prefix, other_path) = _split(one), _split(other)
+    places = {os.path.realpath(place) for place in (path, recorded) if place is not None}
+    return prefix == other_prefix and Path(other_path).exists() and os.path.realpath(other_path) in places
 
 
 def _given(config: Any) -> dict[str, str]:

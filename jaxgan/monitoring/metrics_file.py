@@ -17,6 +17,7 @@ import numpy as np
 from jaxgan.core.files import move_aside
 from jaxgan.core.json_files import read_json_lines
 from jaxgan.core.lazy import LazyTerm
+from jaxgan.core.text import say
 from jaxgan.monitoring.tensorboard import TensorBoardWriter
 
 LAST_ROWS = 100  # number of rows at the end of a file that a resumed run gets; more than steps between two probes
@@ -143,7 +144,7 @@ def _is_verdict(value: Any) -> bool:
     return is_list and type(value[0]) is int and all(type(text) is str for text in value[1:])
 
 
-def truncate_after(path: Path, step: int, say: Callable[[str], None] = print) -> dict[str, Any] | None:
+def truncate_after(path: Path, step: int, say: Callable[[str], None] = say) -> dict[str, Any] | None:
     """Remove the rows of later steps and the damaged lines from a file.
 
     If the file has damaged lines before the end of the remaining rows, the complete old file is copied to the directory
@@ -218,7 +219,7 @@ class RowFile:
       last_row: the last one of these rows; None if no row remained.
     """
 
-    def __init__(self, path: Path, start: int, say: Callable[[str], None] = print):
+    def __init__(self, path: Path, start: int, say: Callable[[str], None] = say):
         self.last_rows = _truncate_after(path, start, say, LAST_ROWS)
         self.last_row = self.last_rows[-1] if self.last_rows else None
         self._file = path.open("a", encoding="utf-8")
@@ -260,7 +261,7 @@ class MetricsFile:
       last_row: the metrics of step ``start``; None for a new run.
     """
 
-    def __init__(self, directory: Path, start: int, say: Callable[[str], None] = print):
+    def __init__(self, directory: Path, start: int, say: Callable[[str], None] = say):
         self._metrics, self._speed, self._diagnosis = (
             RowFile(directory / name, start, say) for name in ("metrics.jsonl", "speed.jsonl", "diagnosis.jsonl")
         )

@@ -28,15 +28,16 @@ report.html        The report, written at the end of training and by `jaxgan rep
 import dataclasses
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from jaxgan.core import system
-from jaxgan.core.files import write_atomically
-from jaxgan.data import Source
+from jaxgan.core.files import check_is_text, write_atomically
 from jaxgan.experiment.settings import Settings
 from jaxgan.experiment.settings_file import format_setting, read_settings, rename_settings, without_secrets
-from jaxgan.monitoring.data_paths import find_data_paths
+from jaxgan.monitoring.data_paths import SETTINGS as DATA_SETTINGS, find_data_paths, is_same_place
+from jaxgan.monitoring.data_record import check_data
 from jaxgan.monitoring.run_record import read_record
 
 PROJECTIONS = "projections"
@@ -82,7 +83,7 @@ class RunDirectory:
       path: the directory, which is created if it is missing.
       experiment: the experiment's name.
       config: the experiment's settings.
-      source: the training examples. Their number, shape and classes are recorded.
+      data: the record of the data, see ``data_record.describe_data``.
       members: for a population, the settings of each member; otherwise an empty list.
       fresh: whether to remove an existing run in the directory instead of resuming it.
 
@@ -97,25 +98,24 @@ class RunDirectory:
         path: Path,
         experiment: str,
         config: Settings,
-        source: Source,
+        data: Mapping[str, Any],
         members: list[dict[str, Any]],
         fresh: bool,
     ):
         self.path = path
         self._lock()
-        run = find_resumable(path, experiment, config, source, fresh)
+        run = find_resumable(path, experiment, config, data, fresh)
         recorded = without_secrets(dataclasses.asdict(config))
         if run is None:
             self._remove_run()
         else:
             recorded = {name: value for name, value in recorded.items() if name in run.setting_names}
-        data: dict[str, Any] = _describe_data(source)
         # A relative path in the settings may not exist if the run is resumed from another working directory. In that
         # case, the absolute path that the run recorded for the setting stays in config.json.
         paths = {**({} if run is None else read_data_paths(path)), **find_data_paths(config)}
+        record: dict[str, Any] = {"experiment": experiment, "config": recorded, "data": dict(data)}
         if paths:
-            data["paths"] = paths
-        record: dict[str, Any] = {"experiment": experiment, "config": recorded, "data": data}
+            record["data"]["paths"] = paths
         if members:
             record["members"] = members
         record["versions"] = system.versions()
@@ -162,18 +162,21 @@ class RunDirectory:
         write_atomically(self.path / "config.json", json.dumps(record, indent=2) + "\n")
 
 
-def find_resumable(path: Path, experiment: str, config: Settings, source: Source, fresh: bool) -> ResumableRun | None:
+def find_resumable(
+    path: Path, experiment: str, config: Settings, data: Mapping[str, Any], fresh: bool
+) -> ResumableRun | None:
     """Return the run that training would resume from a directory, or None if training would start a new run.
 
     A run that ended before its first step cannot be resumed, so its settings are not checked.
 
     Args:
-      path, experiment, config, source, fresh: as for ``RunDirectory``.
+      path, experiment, config, data, fresh: as for ``RunDirectory``.
 
     Raises:
       ValueError: if the directory contains files with the names of a run's files but no valid config.json, or if the
         experiment, the settings or the data of the run in the directory differ from the arguments.
     """
+    check_is_text(path)
     found = [name for name in RUN_FILES if (path / name).exists()]
     if found and not _is_run(path):
         raise ValueError(
@@ -183,7 +186,7 @@ def find_resumable(path: Path, experiment: str, config: Settings, source: Source
     if fresh or not any(_has_content(path / name) for name in ("checkpoints", "damaged", "metrics.jsonl")):
         return None
     run = ResumableRun(_check_settings(path, experiment, config))
-    _check_data(path, source)
+    check_data(path, read_data_record(path), data)
     return run
 
 
@@ -296,7 +299,7 @@ def _check_settings(path: Path, experiment: str, config: Settings) -> tuple[str,
         before, now = getattr(old, name), getattr(config, name)
         if name == "steps" and now < before:
             raise ValueError(f"`steps` must be at least {before}, the number of steps of the run in {path}, got {now}.")
-        if name != "steps" and now != before:
+        if name != "steps" and now != before and not (name in DATA_SETTINGS and _can_move(path, name, before, now)):
             raise ValueError(
                 f"`{name}` is {format_setting(before)} in the run in {path}, got {format_setting(now)}. "
                 "Use the command `resume` to continue the run with its own settings, use `fresh` to replace the run, "
@@ -305,21 +308,11 @@ def _check_settings(path: Path, experiment: str, config: Settings) -> tuple[str,
     return recorded
 
 
-def _describe_data(source: Source) -> dict[str, Any]:
-    """Return the properties of the examples that are written to config.json.
+def _can_move(path: Path, name: str, before: Any, now: Any) -> bool:
+    """Return whether a setting that names data can differ from the run, because the data themselves are compared.
 
-    When the run is resumed, changed data are detected by a comparison with these properties.
+    An older run recorded no hash of its examples, so its data must be at the same place.
     """
-    return {"examples": len(source), "shape": list(source.shape), "classes": list(source.classes)}
-
-
-def _check_data(path: Path, source: Source) -> None:
-    old, now = read_data_record(path), _describe_data(source)
-    changed = next((name for name in now if old and old.get(name) != now[name]), None)
-    if changed is None:
-        return
-    raise ValueError(
-        f"`data` has changed since the run in {path} was started: the recorded value of {changed} is "
-        f"{old.get(changed)}, got {now[changed]}. Restore the data, use `fresh` to replace the run, or choose another "
-        "`run_dir`."
-    )
+    if not (isinstance(before, str) and isinstance(now, str)):
+        return False
+    return "hash" in read_data_record(path) or is_same_place(before, now, read_data_paths(path).get(name))

@@ -8,11 +8,22 @@ from typing import Any
 
 from jaxgan.core.json_files import read_json
 
+# The form of a description of examples; see jaxgan.data.description. Older versions wrote only the first three entries.
+EXAMPLES = {
+    "examples?": int,
+    "shape?": [int],
+    "classes?": [str],
+    "name?": str,
+    "arrays?": {str: list},
+    "unpaired?": bool,
+    "inputs?": int,
+    "hash?": {"sha256": str, "examples": int, "decoder": str},
+}
 # The form of config.json; see jaxgan.core.json_files. Older versions of jaxgan wrote only the first two entries.
 FORM = {
     "experiment": str,
     "config": dict,
-    "data?": {"examples?": int, "shape?": [int], "classes?": [str], "paths?": {str: str}},
+    "data?": {**EXAMPLES, "paths?": {str: str}, "test?": EXAMPLES},
     "members?": [dict],
     "versions?": {str: str},
     "hardware?": str,

@@ -17,11 +17,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.style import Style
 from rich.text import Text
 
+from jaxgan.core.text import printable, say
 from jaxgan.monitoring.metrics_file import finite_mean
 
 BAR_EVERY = 0.25  # seconds between updates of the live progress bar of a run
 PLAIN_LINES_EVERY = 2.0  # seconds between progress lines of a run, if the output is not a terminal
 PATIENCE = 1.0  # seconds that an operation may take before a message about it is printed
+HALF_BLOCK = "\u2580"  # the character that shows two pixels
 BAR_WIDTH = 12  # width of the progress bar in characters
 LINES_OF_ESTIMATE = 10  # number of the latest progress lines from which the remaining time is estimated
 READING_LINES_EVERY = 10.0  # seconds between progress lines of an evaluation, if the output is not a terminal
@@ -65,7 +67,7 @@ class Terminal:
           text: the line, without a newline at its end.
         """
         if not self._quiet:
-            self._console.print(text, markup=False, soft_wrap=not self._console.is_terminal)
+            self._console.print(printable(text), markup=False, soft_wrap=not self._console.is_terminal)
 
     @contextlib.contextmanager
     def busy(self, text: str) -> Iterator[None]:
@@ -163,7 +165,7 @@ class Terminal:
         count = f"{self._step}/{self._steps}"
         if self._bar:
             room = self._console.width - BAR_WIDTH - len(count) - 2
-            self._text = fit(parts, room)
+            self._text = printable(fit(parts, room))
             self._bar.update(self._task, completed=self._step, text=self._text)
         else:
             self.say(fit([f"step {count}", *parts], terminal_width()))
@@ -179,8 +181,9 @@ class Terminal:
             self._bar = None
 
     def picture(self, image: np.ndarray) -> None:
-        """Show a uint8 image of shape [H, W, C] if the output is a terminal with at least W columns."""
-        if self._console.is_terminal and image.shape[1] <= self._console.width and not self._quiet:
+        """Show a uint8 image of shape [H, W, C] if the output is a terminal with at least W columns and half blocks."""
+        fits = image.shape[1] <= self._console.width and _can_draw(self._console.encoding)
+        if self._console.is_terminal and fits and not self._quiet:
             self._console.print(half_blocks(image))
 
 
@@ -220,7 +223,12 @@ def reading() -> Iterator[Callable[..., None]]:
     before the first step.
     """
     console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
-    columns = [BarColumn(24), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn()]
+    columns = [
+        BarColumn(24),
+        MofNCompleteColumn(),
+        TextColumn("{task.description}", markup=False),
+        TimeRemainingColumn(),
+    ]
     tasks: dict[str, Any] = {}
     last = time.perf_counter()
 
@@ -228,14 +236,14 @@ def reading() -> Iterator[Callable[..., None]]:
         nonlocal last
         if console.is_terminal:
             if name not in tasks:
-                tasks[name] = bars.add_task(name, total=total)
+                tasks[name] = bars.add_task(printable(name), total=total)
             bars.update(tasks[name], completed=seen)
             return
         is_first_step = counted == "steps" and not seen
         if is_first_step or time.perf_counter() - last >= READING_LINES_EVERY:
             last = time.perf_counter()
             count = f"step {seen:,} of {total:,}" if counted == "steps" else f"{seen:,} of {total:,} processed"
-            print(f"{name}: {count}", file=sys.stderr, flush=True)
+            say(f"{name}: {count}", sys.stderr)
 
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         yield progress
@@ -306,6 +314,15 @@ def format_duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
+def _can_draw(encoding: str) -> bool:
+    """Return whether an encoding has the character that ``half_blocks`` draws with."""
+    try:
+        HALF_BLOCK.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def half_blocks(image: np.ndarray) -> Text:
     """Convert a uint8 image of shape [H, W, C] to coloured text. Each line of text shows two rows of pixels."""
     pixels = np.broadcast_to(image[..., :3], (*image.shape[:2], 3))
@@ -314,6 +331,6 @@ def half_blocks(image: np.ndarray) -> Text:
     text = Text()
     for above, below in zip(pixels[::2], pixels[1::2]):
         for a, b in zip(above, below):
-            text.append("\u2580", Style(color=f"rgb({a[0]},{a[1]},{a[2]})", bgcolor=f"rgb({b[0]},{b[1]},{b[2]})"))
+            text.append(HALF_BLOCK, Style(color=f"rgb({a[0]},{a[1]},{a[2]})", bgcolor=f"rgb({b[0]},{b[1]},{b[2]})"))
         text.append("\n")
     return text

@@ -4,16 +4,16 @@ The sections follow Mitchell et al. 2019, Model Cards for Model Reporting, arXiv
 information that the run has recorded, and states where information is missing.
 """
 
-import json
 import math
 import re
-import textwrap
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 
+from jaxgan.core.text import markdown_command, markdown_json, markdown_name, markdown_text
 from jaxgan.data.origin import describe_origin
 from jaxgan.data.source import Unpaired
 from jaxgan.evaluation.metric_names import with_current_names
@@ -40,6 +40,16 @@ LIMITS = (
     "training examples, including people that they show. The command `evaluate --metrics authenticity mifid` searches "
     "for copies. Metrics in this card belong to a single training run. Compare them only with metrics that were "
     "computed by the same protocol."
+)
+PARAMETERS_IN_PYTHON = (
+    "In Python, use `jaxgan.interop.read_parameters(file, like)`, where `like` is a tree of the networks' variables or "
+    "of their shapes. You can also use any other reader of safetensors. The name of an array consists of the network, "
+    "the collection, the module and the leaf. Convolution kernels have the axes [height, width, in, out]. The metadata "
+    "of the file contain the settings. The file contains no executable code."
+)
+FUNCTIONS_IN_PYTHON = (
+    "To use the file without jaxgan, install jax and flatbuffers and call `jax.export.deserialize`. The docstring of "
+    "`jaxgan/export/stablehlo.py` has an example. The functions in the file can only compute with arrays."
 )
 
 
@@ -79,10 +89,10 @@ def make_card(
         "Training data": _data(experiment, config),
         "Evaluation": _figures(evaluation, step, member),
         "Limitations": LIMITS,
-        "Settings": "```json\n" + json.dumps(dict(config), indent=2) + "\n```",
+        "Settings": markdown_json(dict(config)),
     }
     parts = [f"## {title}\n\n{text}" for title, text in sections.items()]
-    return f"{BEGINS}{name}, step {step}\n\n" + "\n\n".join(parts) + "\n"
+    return f"{BEGINS}{markdown_text(name)}, step {step}\n\n" + "\n\n".join(parts) + "\n"
 
 
 def write_card(path: Path, card: str) -> Path:
@@ -129,23 +139,23 @@ def _details(
 ) -> dict[str, str]:
     counts = {net: sum(x.size for x in jax.tree.leaves(own["params"])) for net, own in variables.items()}
     paper = re.search(r"^Paper\s+(.*?)(?=^\S|\Z)", about, re.MULTILINE | re.DOTALL)
-    made_by = f"jaxgan {__version__}, `{program}`, step {step}"
+    made_by = f"jaxgan {__version__}, {markdown_name(program)}, step {step}"
     if member:
-        made_by += f", {member}"
+        made_by += f", {markdown_text(member)}"
     output = f"arrays of shape {' x '.join(map(str, experiment.source.shape))}, with values in [-1, 1]"
     if experiment.sampling.classes:
-        output += f"; classes: {', '.join(experiment.sampling.classes)}"
+        output += f"; classes: {', '.join(map(markdown_text, experiment.sampling.classes))}"
     if experiment.translations:
         output += "; images of other sizes are supported"
-    averaged = [f"`{net}`" for net in variables if net in experiment.game.unwrapped.ema]
+    averaged = [markdown_name(net) for net in variables if net in experiment.game.unwrapped.ema]
     parameters = "the parameters at this step"
     if averaged:
         parameters = f"exponential moving average over the training steps for {', '.join(averaged)}"
     return {
-        "Description": about.strip().partition("\n")[0],
-        "Paper": " ".join(paper[1].split()) if paper else "the experiment names none",
+        "Description": markdown_text(about.strip().partition("\n")[0]),
+        "Paper": markdown_text(" ".join(paper[1].split())) if paper else "the experiment names none",
         "Created by": made_by,
-        "Networks": ", ".join(f"`{net}` with {count:,} parameters" for net, count in counts.items()),
+        "Networks": ", ".join(f"{markdown_name(net)} with {count:,} parameters" for net, count in counts.items()),
         "Parameters": parameters,
         "Input": "random latents" if experiment.inputs is None else "an image",
         "Output": output,
@@ -165,8 +175,8 @@ def _data(experiment: Experiment, config: Mapping[str, Any]) -> str:
         if config.get("data_a"):
             names.append(config["data_a"])
     shape = " x ".join(map(str, source.shape))
-    origins = {f"`{name}`": describe_origin(name) for name in names}
-    return f"{len(source):,} examples of {source.name}, shape {shape}.\n\n{_list_items(origins)}"
+    origins = {markdown_name(name): describe_origin(name) for name in names}
+    return f"{len(source):,} examples of {markdown_text(source.name)}, shape {shape}.\n\n{_list_items(origins)}"
 
 
 def _figures(evaluation: Mapping[str, Any] | None, step: int, member: str) -> str:
@@ -182,35 +192,25 @@ def _figures(evaluation: Mapping[str, Any] | None, step: int, member: str) -> st
     try:
         samples = evaluation["protocol"]["samples"]
         if samples["step"] != step or not str(samples["name"]).endswith(member):
-            subject = f"{samples['name']}, step {samples['step']}"
+            subject = markdown_text(f"{samples['name']}, step {samples['step']}")
             return f"There are no metrics of these parameters. The run was evaluated for {subject}."
         current = with_current_names(evaluation)
         figures = {name: float(value) for name, value in current.items() if name != "protocol"}
     except (KeyError, TypeError, ValueError):
         return "There are no metrics, because the run's evaluation.json is damaged."
-    rows = [f"| {name} | {value:.6g} |" for name, value in figures.items() if math.isfinite(value)]
+    rows = [f"| {markdown_text(name)} | {value:.6g} |" for name, value in figures.items() if math.isfinite(value)]
     table = "\n".join(["| metric | value |", "|---|---|", *rows])
-    protocol = json.dumps(evaluation["protocol"], indent=2)
-    return f"{table}\n\nThe metrics were computed by this protocol:\n\n```json\n{protocol}\n```"
+    protocol = markdown_json(evaluation["protocol"])
+    return f"{table}\n\nThe metrics were computed by this protocol:\n\n{protocol}"
 
 
-def parameters_usage(command: str, file: str) -> str:
+def parameters_usage(command: str) -> str:
     """Return Markdown text that explains how to use a ``.safetensors`` file of parameters.
 
     Args:
       command: the command line that generates samples or translates images with the file.
-      file: the file's name.
     """
-    return textwrap.dedent(f"""\
-        ```sh
-        {command}
-        ```
-
-        In Python, use `jaxgan.interop.read_parameters({file!r}, like)`, where `like` is a tree of the networks'
-        variables or of their shapes. You can also use any other reader of safetensors. The name of an array consists
-        of the network, the collection, the module and the leaf. Convolution kernels have the axes
-        [height, width, in, out]. The metadata of the file contain the settings. The file contains no executable
-        code.""")
+    return f"{markdown_command(command)}\n\n{PARAMETERS_IN_PYTHON}"
 
 
 def export_usage(file: str, translates: bool) -> str:
@@ -220,11 +220,6 @@ def export_usage(file: str, translates: bool) -> str:
       file: the file's name.
       translates: whether the functions translate images.
     """
+    file = shlex.quote(file)
     command = f"translate {file} photos/ --out made/" if translates else f"sample {file} --out grid.png"
-    return textwrap.dedent(f"""\
-        ```sh
-        jaxgan {command}
-        ```
-
-        To use the file without jaxgan, install jax and flatbuffers and call `jax.export.deserialize`. The docstring of
-        `jaxgan/export/stablehlo.py` has an example. The functions in the file can only compute with arrays.""")
+    return f"{markdown_command(f'jaxgan {command}')}\n\n{FUNCTIONS_IN_PYTHON}"

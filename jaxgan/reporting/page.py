@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from jaxgan.core.files import write_atomically
-from jaxgan.reporting.charts import EQUILIBRIUM, Chart
+from jaxgan.core.text import printable
+from jaxgan.reporting.charts import EQUILIBRIUM, Chart, Line, Mark
 from jaxgan.reporting.curves import Columns
 
 MARKER = "@@THE RUN GOES HERE@@"  # the text in the template that is replaced by the contents
@@ -85,8 +86,20 @@ class Page:
 
 def _to_json(contents: Mapping[str, Any]) -> str:
     """Convert the contents to JSON. Escape each ``<``, so that no text can end the script element around the JSON."""
-    text = json.dumps(contents, allow_nan=False, separators=(",", ":"), default=dataclasses.asdict)
+    text = json.dumps(_printable(contents), allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c")
+
+
+def _printable(contents: Any) -> Any:
+    """Return contents in which every text is printable, because names of files, classes and settings are among them."""
+    if isinstance(contents, Chart | Line | Mark):
+        contents = dataclasses.asdict(contents)
+    if isinstance(contents, Mapping):
+        # Images are data addresses of up to a megabyte, which the report itself encodes.
+        return {printable(k): value if k == "picture" else _printable(value) for k, value in contents.items()}
+    if isinstance(contents, list | tuple):
+        return [_printable(value) for value in contents]
+    return printable(contents) if isinstance(contents, str) else contents
 
 
 def last_step(columns: Columns) -> int:

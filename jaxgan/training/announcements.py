@@ -5,6 +5,7 @@ import contextlib
 import jax
 
 from jaxgan.core import system
+from jaxgan.core.text import say
 from jaxgan.monitoring import terminal
 from jaxgan.training.options import RunOptions
 from jaxgan.training.runs import TrainingRun
@@ -36,12 +37,3 @@ def print_start(name: str, run: TrainingRun, steps: Steps) -> None:
         members = "; ".join(map(run.member_name, range(len(run.seeds))))
         devices = f"{len(steps.devices)} x {steps.devices[0].platform}"
         say(f"population of {len(run.seeds)} members on {devices}: {members}")
-
-
-def say(text: str) -> None:
-    """Print a line and flush the standard output, so that a pipe receives the line immediately.
-
-    Args:
-      text: the line, without a newline at its end.
-    """
-    print(text, flush=True)

@@ -13,8 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 
-from jaxgan.core.files import move_aside
+from jaxgan.core.files import check_is_text, move_aside
 from jaxgan.core.state import State
+from jaxgan.core.text import say
 from jaxgan.training import checkpoint_files
 from jaxgan.training.checkpoint_files import NO_SCORE, Score, checksums as checksums, is_first_process
 
@@ -46,8 +47,9 @@ class Checkpoints:
     """
 
     def __init__(
-        self, directory: Path, *, read_only: bool = False, by: str = "pixels", say: Callable[[str], None] = print
+        self, directory: Path, *, read_only: bool = False, by: str = "pixels", say: Callable[[str], None] = say
     ):
+        check_is_text(Path(directory))
         self._directory, self._by, self._say = Path(directory), by, say
         self._aside = self._directory.parent / "damaged"
         if not read_only:

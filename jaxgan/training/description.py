@@ -8,9 +8,9 @@ import jax
 
 from jaxgan.core import system
 from jaxgan.core.tables import Table, as_text, format_bytes
+from jaxgan.core.text import say, say_lines
 from jaxgan.experiment.settings import Settings
 from jaxgan.monitoring.terminal import format_seconds, say_nothing
-from jaxgan.training.announcements import say
 from jaxgan.training.estimate import (
     StepTime,
     checkpoint_bytes,
@@ -34,19 +34,24 @@ def print_description(run: TrainingRun, config: Settings, options: RunOptions, s
       options: the options of the run.
       steps: the run's compiled steps.
     """
-    tell = say if jax.process_index() == 0 else say_nothing
+    is_first = jax.process_index() == 0
+    tell, tell_lines = (say, say_lines) if is_first else (say_nothing, say_nothing)
     source, shape = run.experiment.source, " x ".join(map(str, run.experiment.source.shape))
     rows = tuple((field.name, str(getattr(config, field.name))) for field in dataclasses.fields(config))
-    tell(as_text(Table("settings", ("name", "value"), rows)))
-    tell(f"\ndata: {len(source):,} examples of {source.name}, shape {shape}")
-    tell(f"hardware: {system.hardware()}\n")
-    tell(f"{run.game.summary()}\n")
+    tell_lines(as_text(Table("settings", ("name", "value"), rows)))
+    tell("")
+    tell(f"data: {len(source):,} examples of {source.name}, shape {shape}")
+    tell(f"hardware: {system.hardware()}")
+    tell("")
+    tell_lines(f"{run.game.summary()}\n")
     _print_disk(run, config, options, tell)
-    tell("\ntracing the training step, in order to measure its time")
+    tell("")
+    tell("tracing the training step, in order to measure its time")
     start = time.perf_counter()
     steps.trace()
     seconds = time.perf_counter() - start
-    tell(f"traced in {format_seconds(seconds)}\ncompiling the training step")
+    tell(f"traced in {format_seconds(seconds)}")
+    tell("compiling the training step")
     _print_times(measure_steps(run, config, steps), config.steps, seconds, tell)
     peak = peak_memory(steps.devices[0])
     if peak is not None:

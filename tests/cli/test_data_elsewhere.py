@@ -8,6 +8,7 @@ import pytest
 from helpers import programs
 from PIL import Image
 
+from jaxgan.cli import experiment_files
 from jaxgan.evaluation import classifier
 
 pytestmark = pytest.mark.integration
@@ -86,9 +87,10 @@ def test_sample_and_export_do_not_require_the_images(elsewhere, capsys):
     np.testing.assert_array_equal(*images)
     code, text = ran(capsys, "export", elsewhere, "--out", "a.jaxgan")
     assert code == 0 and gone in text, text
-    for command, *flags in (("evaluate", "--metrics", "prdc"), ("resume", "--steps", 2)):
+    for command, name, *flags in (("evaluate", "data", "--metrics", "prdc"), ("resume", "--data", "--steps", 2)):
         code, text = ran(capsys, command, elsewhere, *flags)
-        assert code == 2 and f"error: {gone} the data back," in text, text
+        fix = f"{gone.removeprefix('data')} the data back, or resume the run with {name} set to their new place."
+        assert code == 2 and f"error: {name}{fix}" in text, text
 
 
 def test_sample_does_not_require_the_images_of_a_run_of_an_older_version(elsewhere, capsys):
@@ -110,3 +112,124 @@ def test_samples_of_a_run_below_the_data_folder_are_not_loaded_as_data(trained, 
         code, text = programs.run(capsys, *flags, "--steps", steps, experiment="gan")
         assert code == 0, text
         assert list((tmp_path / "pictures").glob("runs/gan/samples/*.png"))
+
+
+@pytest.mark.parametrize("name", ["pictures/", "./pictures", "{}/mine/pictures", "link", "copy"])
+def test_resume_accepts_the_same_data_at_any_place_and_records_it(elsewhere, name, capsys, monkeypatch):
+    monkeypatch.chdir(elsewhere)
+    (elsewhere / "link").symlink_to(elsewhere / "pictures")
+    shutil.copytree(elsewhere / "pictures", elsewhere / "copy")
+    place = name.format(elsewhere.parent)
+    if name == "copy":
+        shutil.rmtree(elsewhere / "pictures")
+    code, text = ran(capsys, "resume", elsewhere, "--data", place)
+    assert code == 0 and "nothing to do: the run is at step 1 of 1" in text, text
+    record = json.loads((elsewhere / "run" / "config.json").read_text())
+    assert record["config"]["data"] == place
+    assert record["data"]["paths"]["data"] == str(elsewhere / place.rstrip("/").removeprefix("./"))
+    code, text = ran(capsys, "resume", elsewhere, "--steps", 2, "--quiet")  # the new place is used from now on
+    assert code == 0, text
+
+
+def test_training_again_accepts_the_same_data_under_another_name(elsewhere, capsys, monkeypatch):
+    monkeypatch.chdir(elsewhere)
+    flags = [*programs.tiny("gan"), "--num-held-out", 2, "--steps", 1, "--run-dir", "run"]
+    for name in ("./pictures", str(elsewhere / "pictures")):
+        code, text = programs.run(capsys, *flags, "--data", name, experiment="gan")
+        assert code == 0 and "nothing to do" in text, text
+    code, text = programs.run(capsys, *flags, "--data", "digits", experiment="gan")
+    assert code == 2 and "--data has changed since the run in run was started: the recorded value of" in text, text
+
+
+def change_one_image(folder):
+    file = next(folder.rglob("*.png"))
+    Image.fromarray(255 - np.asarray(Image.open(file))).save(file)
+
+
+def remove_one_image(folder):
+    next(folder.rglob("*.png")).unlink()
+
+
+def rename_a_class(folder):
+    (folder / "a").rename(folder / "c")
+
+
+CHANGES = {
+    change_one_image: "the number, shape and classes of the examples are as recorded, but the hash of 12 of the",
+    remove_one_image: "the recorded value of examples is 12, got 11",
+    rename_a_class: "the recorded value of classes is 2 (a, b), got 2 (b, c)",
+}
+
+
+@pytest.mark.parametrize(("change", "difference"), CHANGES.items(), ids=[change.__name__ for change in CHANGES])
+def test_other_data_of_the_same_name_are_refused(elsewhere, change, difference, capsys):
+    assert ran(capsys, "sample", elsewhere, "--out", "before.npz", "--count", 4)[0] == 0
+    change(elsewhere / "pictures")
+    changed = f"data has changed since the run in {elsewhere / 'run'} was started: {difference}"
+    code, text = ran(capsys, "resume", elsewhere, "--steps", 2)
+    assert code == 2 and f"error: --{changed}" in text and "To train with other data" in text, text
+    code, text = ran(capsys, "evaluate", elsewhere, "--metrics", "prdc")
+    assert code == 2 and f"error: {changed}" in text, text
+    code, text = ran(capsys, "sample", elsewhere, "--out", "after.npz", "--count", 4)
+    assert code == 0 and f"warning: {NOT_NEEDED} {changed}" in text, text
+    np.testing.assert_array_equal(*(np.load(f"{name}.npz")["images"] for name in ("before", "after")))
+
+
+def test_a_run_of_an_older_version_requires_data_at_the_same_place(elsewhere, capsys, monkeypatch):
+    monkeypatch.chdir(elsewhere)
+    shutil.copytree(elsewhere / "pictures", elsewhere / "copy")
+    record = json.loads((elsewhere / "run" / "config.json").read_text())
+    record["data"] = {name: record["data"][name] for name in ("examples", "shape", "classes", "paths")}
+    (elsewhere / "run" / "config.json").write_text(json.dumps(record))
+    code, text = ran(capsys, "resume", elsewhere, "--data", "copy")
+    assert code == 2 and "--data is pictures in the run in" in text, text
+    code, text = ran(capsys, "resume", elsewhere, "--data", "./pictures")
+    assert code == 0, text
+    assert "hash" in json.loads((elsewhere / "run" / "config.json").read_text())["data"]
+
+
+def test_data_that_another_decoder_may_have_changed_are_a_warning(elsewhere, capsys):
+    record = json.loads((elsewhere / "run" / "config.json").read_text())
+    record["data"]["hash"] |= {"decoder": "Pillow 1.0", "sha256": "0"}
+    (elsewhere / "run" / "config.json").write_text(json.dumps(record))
+    code, text = ran(capsys, "resume", elsewhere)
+    assert code == 0 and text.count("warning: `data` has changed") == 1, text
+    assert "other versions (Pillow 1.0 before, jaxgan" in text, text
+
+
+# Commands of every experiment without its data
+
+
+def take_data_away(run):
+    """Change the recorded settings of a run, so that they name data that do not exist."""
+    record = json.loads((run / "config.json").read_text())
+    for name in ("data", "test_data"):
+        if record["config"].get(name) is not None:
+            record["config"][name] = f"gone/{name}"
+    (run / "config.json").write_text(json.dumps(record))
+
+
+@pytest.mark.parametrize("experiment", experiment_files.names())
+def test_no_experiment_needs_its_data_to_use_a_checkpoint(experiment, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = programs.begun(tmp_path / "run", experiment)
+    translates = experiment in ("cyclegan", "pix2pix", "srgan")
+    take_data_away(run)
+
+    def ran(command, *flags):
+        return programs.run(capsys, command, "--run-dir", run, *flags, experiment=experiment)
+
+    code, text = ran("export", "--out", "a.safetensors")
+    assert code == 0 and NOT_NEEDED in text, text
+    if translates:
+        Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save("photo.png")
+        code, text = ran("translate", "--images", "photo.png", "--out", "translated")
+        assert code == 0 and (tmp_path / "translated" / "photo.png").exists(), text
+        code, text = ran("sample", "--out", "a.npz", "--count", 2)
+        assert code == 2 and "translations of these images. To translate other images, use the command" in text, text
+    else:
+        code, text = ran("sample", "--out", "a.npz", "--count", 2)
+        assert code == 0 and np.load("a.npz")["images"].shape[0] == 2, text
+    for command in ("inspect", "report"):
+        code, text = ran(command)
+        assert code == 0, text

@@ -54,6 +54,11 @@ def test_valid_content_has_plain_values(tmp_path):
     assert parse_json("[]", "here") == []
 
 
+def test_names_of_files_that_are_not_utf8_survive_a_round_trip():
+    name = b"caf\xe9.png".decode(errors="surrogateescape")
+    assert parse_json(json.dumps([name]), "here") == [name]
+
+
 def test_numbers_that_are_not_finite_are_read_as_python_writes_them():
     assert parse_json(json.dumps([math.inf, -math.inf, 1e308]), "here") == [math.inf, -math.inf, 1e308]
     assert math.isnan(parse_json("NaN", "here"))

@@ -7,7 +7,7 @@ import sys
 import markdown_it
 import pytest
 
-from jaxgan.core.text import html_text, markdown_text, print_any_text, printable, printable_lines, say
+from jaxgan.core.text import html_text, markdown_text, print_any_text, printable, say
 
 HOSTILE = {
     "escape sequence": ("a\x1b[2Jb", r"a\x1b[2Jb"),
@@ -37,13 +37,10 @@ def test_letters_of_all_scripts_and_spaces_stay(text):
     assert printable(text) == text
 
 
-def test_long_text_is_cut_off():
-    assert len(printable("x" * 100_000)) == 4000 and printable("x" * 100_000).endswith("x...")
-    assert printable("x" * 9000, limit=None) == "x" * 9000
-
-
-def test_further_lines_are_indented():
-    assert printable_lines("out of memory\nerror: forged\n\x1b[2J\n") == "out of memory\n  error: forged\n  \\x1b[2J"
+def test_the_middle_of_long_text_is_left_out():
+    text = printable("a" * 100_000 + ". Remove the file.")
+    assert len(text) == 4000 and text.startswith("aaa") and text.endswith("aaa. Remove the file.")
+    assert printable("a" * 4000) == "a" * 4000 and printable("a" * 50 + ".png", limit=12) == "aaaaa....png"
 
 
 class Elements(html.parser.HTMLParser):

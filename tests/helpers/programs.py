@@ -72,13 +72,14 @@ def begun(folder: Path, experiment: str, state: Any = None, **settings: Any) -> 
     """
     import jax
 
+    from jaxgan.monitoring.data_record import describe_data
     from jaxgan.monitoring.run_directory import RunDirectory
     from jaxgan.training.checkpoints import Checkpoints
 
     module = importlib.import_module(f"experiments.{experiment}")
     config = module.Config.tiny(**settings)
     built = module.build(config)
-    RunDirectory(folder, experiment, config, built.source, [], False).close()
+    RunDirectory(folder, experiment, config, describe_data(built, config), [], False).close()
     checkpoints = Checkpoints(folder / "checkpoints")
     checkpoints.save(jax.jit(built.game.init)(jax.random.key(config.seed)) if state is None else state)
     checkpoints.wait()

@@ -8,6 +8,7 @@ import pytest
 
 from experiments import gan
 from jaxgan.data import Arrays
+from jaxgan.data.description import describe_examples
 from jaxgan.monitoring.run_directory import (
     RUN_FILES,
     ResumableRun,
@@ -18,12 +19,13 @@ from jaxgan.monitoring.run_directory import (
     read_data_record,
 )
 
-SOURCE = Arrays(np.zeros((16, 8, 8, 1), np.float32))
+SOURCE = Arrays(np.full((16, 8, 8, 1), -1, np.float32))
+DATA = describe_examples(SOURCE)
 CONFIG = gan.Config.tiny()
 
 
-def open_directory(path, config=CONFIG, source=SOURCE, members=(), fresh=False, name="gan"):
-    return RunDirectory(path, name, config, source, list(members), fresh)
+def open_directory(path, config=CONFIG, data=DATA, members=(), fresh=False, name="gan"):
+    return RunDirectory(path, name, config, data, list(members), fresh)
 
 
 def record(path):
@@ -41,7 +43,7 @@ def test_the_contents_of_config_json(tmp_path):
     found = record(tmp_path / "run")
     assert list(found) == ["experiment", "config", "data", "members", "versions", "hardware"]
     assert found["experiment"] == "gan" and found["members"] == [{"seed": 0}, {"seed": 1}]
-    assert found["data"] == {"examples": 16, "shape": [8, 8, 1], "classes": []}
+    assert found["data"] == DATA
     assert read_config(tmp_path / "run", "gan", gan.Config) == CONFIG
     open_directory(tmp_path / "solo").close()
     assert "members" not in record(tmp_path / "solo")
@@ -56,9 +58,7 @@ def test_a_resumed_run_keeps_the_recorded_paths_of_its_data(tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path / "photos")
     open_directory(tmp_path / "run", config=config).close()
     assert read_data_record(tmp_path / "run") == {
-        "examples": 16,
-        "shape": [8, 8, 1],
-        "classes": [],
+        **DATA,
         "paths": {"data": str(tmp_path / "photos")},
     }
     begin(tmp_path / "digits")
@@ -83,10 +83,10 @@ def test_a_directory_is_locked_until_it_is_closed(tmp_path):
 
 
 def test_a_run_cannot_be_resumed_before_its_first_step(tmp_path):
-    assert find_resumable(tmp_path / "none", "gan", CONFIG, SOURCE, False) is None
+    assert find_resumable(tmp_path / "none", "gan", CONFIG, DATA, False) is None
     open_directory(tmp_path).close()
     other = dataclasses.replace(CONFIG, seed=9)
-    assert find_resumable(tmp_path, "gan", other, SOURCE, False) is None
+    assert find_resumable(tmp_path, "gan", other, DATA, False) is None
     open_directory(tmp_path, other).close()
     assert record(tmp_path)["config"]["seed"] == 9
 
@@ -94,16 +94,16 @@ def test_a_run_cannot_be_resumed_before_its_first_step(tmp_path):
 def test_a_run_can_be_resumed_only_with_its_own_settings_and_data(tmp_path):
     begin(tmp_path)
     names = tuple(field.name for field in dataclasses.fields(gan.Config))
-    found = find_resumable(tmp_path, "gan", dataclasses.replace(CONFIG, steps=CONFIG.steps + 1), SOURCE, False)
+    found = find_resumable(tmp_path, "gan", dataclasses.replace(CONFIG, steps=CONFIG.steps + 1), DATA, False)
     assert found == ResumableRun(names)
     with pytest.raises(ValueError, match=r"`seed` is 0 in the run in .*, got 9"):
-        find_resumable(tmp_path, "gan", dataclasses.replace(CONFIG, seed=9), SOURCE, False)
+        find_resumable(tmp_path, "gan", dataclasses.replace(CONFIG, seed=9), DATA, False)
     with pytest.raises(ValueError, match=r"`steps` must be at least \d+, the number of steps of the run"):
-        find_resumable(tmp_path, "gan", dataclasses.replace(CONFIG, steps=1), SOURCE, False)
+        find_resumable(tmp_path, "gan", dataclasses.replace(CONFIG, steps=1), DATA, False)
     with pytest.raises(ValueError, match=r"`data` has changed .* recorded value of examples is 16, got 12\."):
-        find_resumable(tmp_path, "gan", CONFIG, Arrays(np.zeros((12, 8, 8, 1), np.float32)), False)
+        find_resumable(tmp_path, "gan", CONFIG, {**DATA, "examples": 12}, False)
     with pytest.raises(ValueError, match=r"contains a run of the experiment 'gan', not of 'dcgan'"):
-        find_resumable(tmp_path, "dcgan", CONFIG, SOURCE, False)
+        find_resumable(tmp_path, "dcgan", CONFIG, DATA, False)
 
 
 def test_settings_that_an_older_config_json_lacks_are_not_added_to_it(tmp_path, capsys):
@@ -112,7 +112,7 @@ def test_settings_that_an_older_config_json_lacks_are_not_added_to_it(tmp_path, 
     del old["config"]["learning_rate"]
     (tmp_path / "config.json").write_text(json.dumps(old))
     config = dataclasses.replace(CONFIG, learning_rate=0.5)
-    found = find_resumable(tmp_path, "gan", config, SOURCE, False)
+    found = find_resumable(tmp_path, "gan", config, DATA, False)
     assert found is not None and "learning_rate" not in found.setting_names and "seed" in found.setting_names
     open_directory(tmp_path, config).close()
     assert "learning_rate" not in record(tmp_path)["config"]
@@ -129,7 +129,7 @@ def test_a_fresh_start_removes_only_the_files_of_the_run(tmp_path):
         elif name != "config.json":
             path.write_text("")
     (tmp_path / "notes.txt").write_text("mine")
-    assert find_resumable(tmp_path, "gan", dataclasses.replace(CONFIG, seed=9), SOURCE, True) is None
+    assert find_resumable(tmp_path, "gan", dataclasses.replace(CONFIG, seed=9), DATA, True) is None
     open_directory(tmp_path, dataclasses.replace(CONFIG, seed=9), fresh=True).close()
     assert sorted(file.name for file in tmp_path.iterdir()) == [".lock", "config.json", "notes.txt"]
 

@@ -110,6 +110,6 @@ def test_a_card_replaces_only_another_card(tmp_path):
 
 
 def test_usage_has_the_command_that_uses_the_file():
-    assert "```sh\njaxgan sample a.safetensors\n```" in parameters_usage("jaxgan sample a.safetensors", "a.safetensors")
+    assert "```sh\njaxgan sample a.safetensors\n```" in parameters_usage("jaxgan sample a.safetensors")
     assert "jaxgan sample a.jaxgan --out grid.png" in export_usage("a.jaxgan", translates=False)
     assert "jaxgan translate a.jaxgan photos/ --out made/" in export_usage("a.jaxgan", translates=True)
