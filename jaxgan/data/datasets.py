@@ -5,13 +5,19 @@ TFDS prepares a data set once, as files of the array_record format. ``Dataset`` 
 
 import contextlib
 import difflib
+import importlib
+import json
+import logging
+import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
-from jaxgan.core import extras, system
+from jaxgan.core import extras, network, system
+from jaxgan.core.text import printable
 from jaxgan.data import digits
 from jaxgan.data.decoding import resize_images
 from jaxgan.data.representation import ShownSource
@@ -57,8 +63,10 @@ class Dataset(ShownSource):
             )
         # A label without class names is a number such as an angle, and is not read.
         self.classes = tuple(getattr(features["label"], "names", None) or ()) if "label" in features else ()
-        self._data = builder.as_data_source(split, decoders=decoders)
-        first = self._data[0]["image"]
+        self._folder = str(builder.data_dir)
+        with _reading(self._folder):
+            self._data = builder.as_data_source(split, decoders=decoders)
+            first = self._data[0]["image"]
         self.sizes_differ = resolution is None and None in (features["image"].shape or ())[:2]
         self._resolution = resolution if first.ndim == 3 and first.dtype == np.uint8 else None
         if self._resolution is None:
@@ -76,13 +84,20 @@ class Dataset(ShownSource):
 
     def uncropped(self) -> UncroppedImages:
         """Return the images at their own sizes, without labels."""
-        return UncroppedImages(self.name, lambda i: self._data[i]["image"], len(self), self._shape)
+
+        def read_one(i: int) -> np.ndarray:
+            with _reading(self._folder):
+                return self._data[i]["image"]
+
+        return UncroppedImages(self.name, read_one, len(self), self._shape)
 
     def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
         images, labels = [], []
         for part in np.array_split(indices, -(-len(indices) // READ_AT_ONCE)):
             # array_record does not accept NumPy integers as indices.
-            for example in self._data.__getitems__([int(i) for i in part]):
+            with _reading(self._folder):
+                examples = self._data.__getitems__([int(i) for i in part])
+            for example in examples:
                 image = example["image"]
                 if self._resolution is not None:
                     image = resize_images(image[None], self._resolution)[0]
@@ -150,15 +165,50 @@ def load(
     return source.uncropped() if uncropped and source.sizes_differ else source
 
 
+@contextlib.contextmanager
+def _reading(folder: str) -> Iterator[None]:
+    """Replace the errors of TFDS and of its readers, which have many types, by one sentence that names the folder."""
+    try:
+        yield
+    except Exception as error:
+        raise ValueError(
+            f"The prepared data set in {folder} is damaged or incomplete: {_first_line(error)}. Delete this folder and "
+            "run the command again, to prepare the data set again."
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    """Return the first line of an error's message, without the arguments of TFDS's internal functions."""
+    text = re.sub(r"^Failed to construct dataset .*?\}\": ", "", str(error), flags=re.DOTALL)
+    line = printable(text.strip().partition("\n")[0].partition(" Here are ")[0], 300).rstrip(".:")
+    return line or type(error).__name__
+
+
 def _builder(tfds, name, data_dir, argument):
+    from google.protobuf.json_format import ParseError  # TFDS depends on this package
+
     try:
         return tfds.builder(name, data_dir=data_dir, file_format="array_record")
-    except ValueError as error:
+    except ImportError as error:
+        raise ValueError(_needs_tensorflow(name, error, argument)) from None
+    except (UnicodeDecodeError, json.JSONDecodeError, OSError, ParseError) as error:
+        with _reading(_folder_of(name, data_dir)):
+            raise error
+    except (ValueError, AssertionError) as error:
         # For a name such as my-photos, the error of TFDS explains its rules for names at length. It is replaced by a
         # short message.
         unknown = isinstance(error, tfds.core.DatasetNotFoundError) or str(error).startswith("Parsing builder name")
         if not unknown:
-            raise
+            raise ValueError(
+                f"`{argument}` {name!r} cannot be loaded from TensorFlow Datasets: {_first_line(error)}."
+                f"{_configurations(tfds, name)}"
+            ) from None
+        folder = _folder_of(name, data_dir)
+        if any(Path(folder).glob("**/dataset_info.json")):
+            raise ValueError(
+                f"The prepared data set in {folder} is incomplete. Copy it again with all its files, or delete this "
+                "folder and run the command again, to prepare the data set again."
+            ) from None
         known = [*tfds.list_builders(with_community_datasets=False), "digits", "photos"]
         near = difflib.get_close_matches(name, known, n=3)
         hint = f"Did you mean {' or '.join(near)}?" if near else "For example, use digits, mnist or cifar10."
@@ -166,23 +216,80 @@ def _builder(tfds, name, data_dir, argument):
             f"`{argument}` {name!r} does not exist as a file or folder, and TensorFlow Datasets has no data set of "
             f"this name. {hint}"
         ) from None
-    except ImportError as error:
-        raise ValueError(_needs_tensorflow(name, error, argument)) from None
+
+
+def _folder_of(name: str, data_dir: str | Path | None) -> str:
+    """Return the folder of all versions of a prepared data set."""
+    default = os.environ.get("TFDS_DATA_DIR") or Path.home() / "tensorflow_datasets"
+    return str(Path(data_dir or default, re.split("[/:]", name)[0]))
+
+
+def _configurations(tfds: Any, name: str) -> str:
+    """Return a sentence that lists the configurations of a data set, such as horse2zebra; "" if it has none."""
+    dataset = re.split("[/:]", name)[0]
+    found = [config.name for config in tfds.builder_cls(dataset).BUILDER_CONFIGS]
+    return f" Its configurations are: {', '.join(f'{dataset}/{config}' for config in found)}." if found else ""
 
 
 def _prepare(builder, name, argument):
     try:
-        builder.download_and_prepare()
+        with _without_waiting(builder, name, argument):
+            builder.download_and_prepare()
     except ImportError as error:
         raise ValueError(_needs_tensorflow(name, error, argument)) from None
+    except _OfflineError:
+        raise
     except Exception as error:  # the downloader of TFDS raises errors of many types
         if _tensorflow_is_missing(error):
             raise ValueError(_needs_tensorflow(name, error, argument)) from None
         raise ValueError(
-            f"`{argument}` {name!r} could not be prepared: {type(error).__name__}: {str(error)[:300].rstrip('.')}. If "
-            "this machine has no network access, prepare the data set on another machine with `tfds build`, copy the "
-            "folder of prepared data sets to this machine, and set the environment variable TFDS_DATA_DIR to its path."
+            f"`{argument}` {name!r} could not be prepared: {type(error).__name__}: {_first_line(error)}. If this "
+            f"machine has no network access, {_ELSEWHERE}"
         ) from error
+
+
+_ELSEWHERE = (
+    "prepare the data set on another machine with `tfds build`, copy the folder of prepared data sets to this machine, "
+    "and set the environment variable TFDS_DATA_DIR to its path."
+)
+
+
+class _OfflineError(ValueError):
+    """Raised if a data set must be downloaded, and there is no network."""
+
+
+@contextlib.contextmanager
+def _without_waiting(builder: Any, name: str, argument: str) -> Iterator[None]:
+    """Prevent TFDS from retrying for minutes without a network.
+
+    Raises:
+      _OfflineError: if the hosts of the data set cannot be reached, and no file was downloaded before.
+    """
+    reason = network.why_unreachable(builder.url_infos or ())
+    if not reason:
+        yield
+        return
+    # ``builder.data_dir`` is the folder of the version, inside the folder of the data set.
+    downloads = next(folder for folder in Path(builder.data_dir).parents if folder.name == builder.name).with_name(
+        "downloads"
+    )
+    if not any(file.is_file() for file in downloads.rglob("*")):
+        raise _OfflineError(
+            f"`{argument}` {name!r} is not prepared on this machine and cannot be downloaded, because its host cannot "
+            f"be reached ({printable(reason)}). Connect this machine to the network, or {_ELSEWHERE} "
+            "The data set digits needs no download."
+        )
+    # Files that were downloaded before are used, and others fail at the first attempt.
+    downloader: Any = importlib.import_module("tensorflow_datasets.core.download.downloader")
+    retries, log = downloader.MAX_RETRIES, logging.getLogger("urllib3.connectionpool")
+    level = log.level
+    downloader.MAX_RETRIES = 0
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        downloader.MAX_RETRIES = retries
+        log.setLevel(level)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """Tests of data sets that are loaded by name, with a small data set that TFDS prepares without TensorFlow."""
 
 import io
+import shutil
 import sys
 
 import numpy as np
@@ -209,3 +210,91 @@ def test_a_name_requires_tfds(monkeypatch):
     ):
         data.load("mnist")
     assert len(data.load("digits")) == 1797
+
+
+@pytest.fixture
+def offline(tfds, tmp_path, monkeypatch):
+    """A data set "tiny" that must be downloaded from a host that cannot be reached. Lists the calls of TFDS."""
+    from tensorflow_datasets.core.download import downloader
+
+    calls = []
+
+    class Remote(builder_of(tfds, {"image": tfds.features.Image()}, {"train": []}), skip_registration=True):
+        name = "tiny"
+        url_infos = {"https://data.example/images.zip": None}  # noqa: RUF012
+
+        def download_and_prepare(self, **kwargs):
+            calls.append(downloader.MAX_RETRIES)
+            raise ConnectionError("no route to host")
+
+    monkeypatch.setattr(tfds, "builder", lambda name, **kwargs: Remote(**kwargs))
+    monkeypatch.setattr("jaxgan.core.network.why_unreachable", lambda urls: f"{''.join(urls)[8:20]}: no route to host")
+    return calls
+
+
+def test_a_data_set_that_cannot_be_downloaded_raises_at_once(offline, tmp_path):
+    with pytest.raises(ValueError, match=r"`samples` 'tiny' is not prepared on this machine and cannot be") as error:
+        datasets.load("tiny", "train", tmp_path, argument="samples")
+    assert "(data.example: no route to host). Connect this machine to the network, or prepare the data set" in str(
+        error.value
+    )
+    assert "TFDS_DATA_DIR" in str(error.value) and not offline
+
+
+def test_files_that_were_downloaded_before_are_used_without_retries(offline, tmp_path):
+    from tensorflow_datasets.core.download import downloader
+
+    (tmp_path / "downloads" / "manual").mkdir(parents=True)
+    (tmp_path / "downloads" / "manual" / "images.zip").write_bytes(b"zip")
+    before = downloader.MAX_RETRIES
+    with pytest.raises(ValueError, match="could not be prepared: ConnectionError: no route to host"):
+        datasets.load("tiny", "train", tmp_path)
+    assert offline == [0] and downloader.MAX_RETRIES == before > 0
+
+
+def test_a_reachable_host_keeps_the_retries(offline, tmp_path, monkeypatch):
+    monkeypatch.setattr("jaxgan.core.network.why_unreachable", lambda urls: "")
+    with pytest.raises(ValueError, match="could not be prepared: ConnectionError"):
+        datasets.load("tiny", "train", tmp_path)
+    assert offline[0] > 0
+
+
+DAMAGE = {
+    "missing": lambda file: file.unlink(),
+    "empty": lambda file: file.write_bytes(b""),
+    "halved": lambda file: file.write_bytes(file.read_bytes()[: file.stat().st_size // 2]),
+    "noise": lambda file: file.write_bytes(np.random.default_rng(0).bytes(file.stat().st_size)),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("name", ["dataset_info.json", "features.json", "tiny-train.array_record-00000-of-00001"])
+def test_a_damaged_prepared_data_set_is_named(name, damage, prepared, tmp_path):
+    folder = tmp_path / "prepared"
+    shutil.copytree(prepared, folder)
+    DAMAGE[damage](folder / "tiny" / "1.0.0" / name)
+    with pytest.raises(
+        ValueError, match=r"The prepared data set in .*/prepared/tiny(/1\.0\.0)? is (damaged or )?incom"
+    ):
+        datasets.load("tiny", "train", folder).read(np.arange(10))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("mnist:9.9.9", r"cannot be loaded from TensorFlow Datasets: .* cannot be loaded at version 9\.9\.9, only: "),
+        ("cycle_gan/zebras", r"BuilderConfig zebras not found .*configurations are: .*cycle_gan/horse2zebra"),
+    ],
+)
+def test_an_unknown_version_or_configuration_lists_the_known_ones(name, message, tmp_path):
+    with pytest.raises(ValueError, match=message) as error:
+        datasets.load(name, data_dir=tmp_path)
+    assert "\n" not in str(error.value) and "builder_kwargs" not in str(error.value)
+
+
+def test_images_of_different_sizes_are_read_uncropped(tfds, tmp_path):
+    rows = [{"image": io.BytesIO(encoded(PIXELS[i, : 4 + i], "png"))} for i in range(4)]
+    make(tfds, tmp_path, {"image": tfds.features.Image(shape=(None, None, 3))}, rows)
+    source = data.load("tiny", data_dir=str(tmp_path), uncropped=True)
+    images = list(source.read(np.arange(4))["image"])
+    assert sorted(x.tobytes() for x in images) == sorted(PIXELS[i, : 4 + i].tobytes() for i in range(4))

@@ -273,3 +273,10 @@ def test_a_folder_contains_both_domains_or_two_names_do(tmp_path, horses):
     points = unpaired.load("ring", "grid")
     assert isinstance(points.images, Arrays) and (points.name, len(points)) == ("grid to ring", 50_000)
     assert datasets.load("cycle_gan/horse2zebra", "trainA", horses[0]).classes == ("A", "B")
+
+
+@pytest.mark.parametrize(("missing", "argument"), [(0, "data"), (1, "data_a")])
+def test_the_missing_set_is_named(missing, argument, tmp_path):
+    names = [str(tmp_path / "nothing.npz") if i == missing else "digits" for i in range(2)]
+    with pytest.raises(ValueError, match=rf"^`{argument}` '.*nothing\.npz' does not exist"):
+        unpaired.load(*names)

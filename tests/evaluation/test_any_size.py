@@ -18,7 +18,9 @@ from jaxgan.evaluation.preprocessing import resize_clean, resize_each, resize_tf
 
 pytestmark = [
     pytest.mark.usefixtures("few_at_a_time"),
-    pytest.mark.filterwarnings("ignore:.*is not the file of pytorch-fid", "ignore:The covariance"),
+    pytest.mark.filterwarnings(
+        "ignore:.*is not the file of pytorch-fid", "ignore:The covariance", "ignore:.*images, of which"
+    ),
 ]
 
 RNG = np.random.default_rng(3)
