@@ -24,6 +24,7 @@ from jaxgan.core.keys import fold_in_keys
 from jaxgan.data import unpaired
 from jaxgan.experiment import (
     COUNT,
+    DEPTH,
     NON_NEGATIVE,
     Display,
     Experiment,
@@ -251,10 +252,10 @@ def cycle_sheet(there: str, back: str, inputs: str) -> Callable:
 def build(config: Config, source: data.Source | None = None) -> Experiment:
     """Return the experiment for these settings. ``source``, which is unpaired, replaces ``config.data``."""
     config.check(
-        num_blocks=COUNT,
+        num_blocks=DEPTH,
         g_channels=COUNT,
         d_channels=COUNT,
-        n_layers_d=COUNT,
+        n_layers_d=DEPTH,
         lambda_cycle=NON_NEGATIVE,
         lambda_identity=NON_NEGATIVE,
         pool_size=(0, 10_000),

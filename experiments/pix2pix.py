@@ -265,6 +265,7 @@ def check(config: Config) -> None:
     config.check(
         g_channels=COUNT,
         d_channels=COUNT,
+        num_downs=(2, 16),
         n_layers_d=(0, 6),
         dropout=(0, 0.99),
         adv_weight=NON_NEGATIVE,

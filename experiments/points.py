@@ -16,7 +16,7 @@ import optax
 
 from jaxgan import data, latents, losses, total
 from jaxgan.cli.program import main
-from jaxgan.experiment import COUNT, NON_NEGATIVE, Experiment, Settings, two_player_experiment
+from jaxgan.experiment import COUNT, DEPTH, NON_NEGATIVE, Experiment, Settings, two_player_experiment
 from jaxgan.models import mlp
 
 
@@ -79,7 +79,7 @@ PRESETS = {
 def build(config: Config, source: data.Source | None = None) -> Experiment:
     """Return the experiment for these settings. ``source`` replaces the data that ``config.data`` names."""
     config.check(
-        z_dim=COUNT, width=COUNT, n_critic=COUNT, decay_steps=COUNT, gamma=NON_NEGATIVE, gp_weight=NON_NEGATIVE
+        z_dim=COUNT, width=COUNT, n_critic=DEPTH, decay_steps=COUNT, gamma=NON_NEGATIVE, gp_weight=NON_NEGATIVE
     )
     source = config.load_examples(source)
     if len(source.shape) != 1:

@@ -20,6 +20,7 @@ from jaxgan.cli.program import main
 from jaxgan.data import transforms
 from jaxgan.experiment import (
     COUNT,
+    DEPTH,
     FRACTION,
     NON_NEGATIVE,
     Experiment,
@@ -160,7 +161,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         z_dim=COUNT,
         g_channels=COUNT,
         d_channels=COUNT,
-        num_blocks=COUNT,
+        num_blocks=DEPTH,
         channels_per_group=COUNT,
         decay_steps=COUNT,
         learning_rate_final=NON_NEGATIVE,

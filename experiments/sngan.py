@@ -16,7 +16,7 @@ import jax.numpy as jnp
 
 from jaxgan import data, latents, losses, total
 from jaxgan.cli.program import main
-from jaxgan.experiment import COUNT, Experiment, LinearDecaySettings, require_classes, two_player_experiment
+from jaxgan.experiment import COUNT, DEPTH, Experiment, LinearDecaySettings, require_classes, two_player_experiment
 from jaxgan.models import resnet
 
 
@@ -83,7 +83,7 @@ PRESETS = {
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
     """Return the experiment for these settings. ``source`` replaces the data that ``config.data`` names."""
-    config.check(z_dim=COUNT, g_channels=COUNT, d_channels=COUNT, n_dis=COUNT)
+    config.check(z_dim=COUNT, g_channels=COUNT, d_channels=COUNT, n_dis=DEPTH)
     source = config.load_images(source)
     size, _, channels = source.shape
     classes = require_classes(source) if config.conditional else ()

@@ -24,6 +24,7 @@ from jaxgan.evaluation import extractors
 from jaxgan.evaluation.inception import Inception, parameters
 from jaxgan.experiment import (
     COUNT,
+    DEPTH,
     NON_NEGATIVE,
     Display,
     Experiment,
@@ -367,7 +368,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     """Return the experiment for these settings. ``source`` replaces the data that ``config.data`` names."""
     config.check(
         pretrain_steps=(0, 10**9),
-        num_blocks=COUNT,
+        num_blocks=DEPTH,
         g_channels=COUNT,
         d_channels=COUNT,
         content_weight=NON_NEGATIVE,

@@ -26,6 +26,7 @@ from jaxgan.data import transforms
 from jaxgan.editing.styles import Styles
 from jaxgan.experiment import (
     COUNT,
+    DEPTH,
     FRACTION,
     NON_NEGATIVE,
     AugmentedSettings,
@@ -374,7 +375,7 @@ def check(config: Config) -> None:
     config.check(
         z_dim=COUNT,
         w_dim=COUNT,
-        mapping_layers=COUNT,
+        mapping_layers=DEPTH,
         channel_base=COUNT,
         channel_max=COUNT,
         base_resolution=COUNT,

@@ -16,7 +16,7 @@ import optax
 
 from jaxgan import data, latents, losses, total
 from jaxgan.cli.program import main
-from jaxgan.experiment import COUNT, Experiment, Settings, two_player_experiment
+from jaxgan.experiment import COUNT, DEPTH, Experiment, Settings, two_player_experiment
 from jaxgan.games.optimizers import clip_weights
 from jaxgan.models import dcgan
 
@@ -101,7 +101,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         z_dim=COUNT,
         g_channels=COUNT,
         d_channels=COUNT,
-        n_critic=COUNT,
+        n_critic=DEPTH,
         weight_clip=(1e-6, 1e6),
         critic_warmup_steps=COUNT,
         critic_warmup_first=(0, 10**9),

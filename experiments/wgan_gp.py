@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from jaxgan import data, latents, losses, total
 from jaxgan.cli.program import main
-from jaxgan.experiment import COUNT, NON_NEGATIVE, Experiment, LinearDecaySettings, two_player_experiment
+from jaxgan.experiment import COUNT, DEPTH, NON_NEGATIVE, Experiment, LinearDecaySettings, two_player_experiment
 from jaxgan.models import resnet
 
 
@@ -79,7 +79,7 @@ PRESETS = {
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
     """Return the experiment for these settings. ``source`` replaces the data that ``config.data`` names."""
-    config.check(z_dim=COUNT, width=COUNT, n_critic=COUNT, gp_weight=NON_NEGATIVE)
+    config.check(z_dim=COUNT, width=COUNT, n_critic=DEPTH, gp_weight=NON_NEGATIVE)
     source = config.load_images(source)
     size, _, channels = source.shape
     generator = resnet.Generator(size, channels, config.width, config.base_resolution, dtype=config.dtype)

@@ -14,6 +14,7 @@ from jaxgan.experiment.experiment import (
 )
 from jaxgan.experiment.settings import (
     COUNT as COUNT,
+    DEPTH as DEPTH,
     FRACTION as FRACTION,
     NON_NEGATIVE as NON_NEGATIVE,
     AugmentedSettings as AugmentedSettings,

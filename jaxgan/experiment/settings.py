@@ -35,7 +35,9 @@ from jaxgan.core.gradients import accumulate
 from jaxgan.data import Source, load, transforms
 
 # Ranges for ``check``. Both ends are allowed.
-COUNT = (1, math.inf)
+LARGEST = 2**31 - 1  # the largest integer that devices compute with
+COUNT = (1, LARGEST)
+DEPTH = (1, 1000)  # numbers of layers and of turns, each of which is compiled
 NON_NEGATIVE = (0, 1_000_000)
 FRACTION = (0, 1)
 
@@ -112,7 +114,7 @@ class Settings:
             steps=COUNT,
             batch_size=COUNT,
             grad_accum_steps=COUNT,
-            num_held_out=(0, math.inf),
+            num_held_out=(0, LARGEST),
             seed=(0, 2**32 - 1),
             learning_rate=NON_NEGATIVE,
             ema_decay=FRACTION,
@@ -219,7 +221,7 @@ class LinearDecaySettings(Settings):
         Raises:
           ValueError: if a value is out of its range.
         """
-        super().check(beta1=FRACTION, beta2=FRACTION, lr_constant_steps=(0, math.inf), lr_decay_steps=COUNT, **ranges)
+        super().check(beta1=FRACTION, beta2=FRACTION, lr_constant_steps=(0, LARGEST), lr_decay_steps=COUNT, **ranges)
 
     def advice(self) -> list[str]:
         """Return a warning if ``steps`` is larger than the step at which the learning rate reaches 0."""
@@ -326,7 +328,9 @@ def check_ranges(config: Any, **ranges: tuple[float, float]) -> None:
         if value is None or isinstance(value, jax.Array):
             continue
         if not low <= value <= high:
-            allowed = f"at least {low}" if high == math.inf else f"between {low} and {high}"
+            allowed = f"between {low} and {high}"
+            if high in (math.inf, LARGEST):
+                allowed = f"at most {high}" if value > high else f"at least {low}"
             raise ValueError(f"`{name}` must be {allowed}, got {value}.")
 
 

@@ -1,5 +1,6 @@
 """The settings that all experiments share: stated defaults, ranges, schedules, and loading of data."""
 
+import argparse
 import dataclasses
 import doctest
 import importlib
@@ -15,6 +16,7 @@ from experiments import cyclegan, dcgan, sngan
 from jaxgan.data import Arrays
 from jaxgan.experiment import (
     COUNT,
+    DEPTH,
     FRACTION,
     NON_NEGATIVE,
     AugmentedSettings,
@@ -169,3 +171,16 @@ def test_the_test_examples_of_a_translator():
         ValueError, match=r"`test_data` has images of shape \(16, 16, 3\), but `data` has .*\(8, 8, 3\)"
     ):
         dataclasses.replace(config, test_data="large").load_train_and_test(load)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("z_dim", 2**63, "`z_dim` must be at most 2147483647, got 9223372036854775808"),
+        ("z_dim", 0, "`z_dim` must be at least 1, got 0"),
+        ("n_critic", 1001, "`n_critic` must be between 1 and 1000, got 1001"),
+    ],
+)
+def test_integers_that_cannot_be_computed_or_compiled_are_refused(name, value, message):
+    with pytest.raises(ValueError, match=message):
+        check_ranges(argparse.Namespace(**{name: value}), **{name: DEPTH if name == "n_critic" else COUNT})
