@@ -18,7 +18,7 @@ from experiments.chaos.programs import Output, Program, use_cache_here
 COUNT = 10_000  # more than a run has, so that all damages are tried
 EXPERIMENT = "gan"
 STEPS = 12
-OPTIONS = ("--checkpoint-every", "4", "--sample-every", "6")
+OPTIONS = ("--checkpoint-every", "6", "--sample-every", "12")
 FLIPS = 5  # places in each file at which a bit is flipped
 IGNORED = (".lock",)  # empty; a run locks it and does not read it
 
@@ -86,24 +86,24 @@ DAMAGES: dict[str, Callable[[Path, random.Random], None]] = {
 
 
 class HealthyRun:
-    """A run without damage, and what the commands print and write for it.
+    """A run without damage, and what the commands print for it.
 
     Args:
-      folder: directory for the run and for the outputs of the commands.
+      folder: directory for the run and for its continuation.
     """
 
     def __init__(self, folder: Path):
-        self.path, self._out, self._continued = folder / "healthy", folder / "samples.npz", folder / "continued"
+        self.path, self._continued = folder / "healthy", folder / "continued"
         self._program = Program(EXPERIMENT, folder, STEPS, OPTIONS)
         trained = self._program.run_here(*self._program.train_flags(self.path))
         if trained.code != 0:
             raise RuntimeError(f"The run to damage could not be trained:\n{trained.text}")
-        self.steps = list(runs.read_checksums(self.path))
-        self._expected = {step: self._use(self.path, step) for step in self.steps}
+        self._steps = list(runs.read_checksums(self.path))
+        self._inspected = {step: self._run("inspect", self.path, "--step", step).text for step in self._steps}
         self._best = self._run("inspect", self.path, "--best").text
         shutil.copytree(self.path, self._continued)
         self._resume(self._continued)
-        self._continued_leaves = runs.read_checksums(self._continued, newest=True)
+        self._leaves = runs.read_checksums(self._continued, newest=True)
 
     def compare(self, name: str, file: Path, damaged: Path) -> Case:
         """Use a damaged copy of this run, and return the case.
@@ -113,58 +113,52 @@ class HealthyRun:
           file: the damaged file, relative to the run's directory.
           damaged: the directory of the damaged copy.
         """
-        problems, refused = [], False
-        is_checkpoint = file.parts[0] == "checkpoints"
-        for step in [int(file.parts[1])] if is_checkpoint else self.steps[-1:]:
-            for command, (expected, actual) in zip(
-                ("inspect", "sample"), zip(self._expected[step], self._use(damaged, step))
-            ):
-                if actual.code == 0 and actual.text != expected.text:
-                    problems.append(f"SILENTLY WRONG: {command}\n{actual.text}")
-                elif actual.code != 0 and not actual.is_one_sentence:
-                    problems.append(f"TRACEBACK: {command}\n{actual.text}")
-                refused = refused or actual.code != 0
+        step = int(file.parts[1]) if file.parts[0] == "checkpoints" else self._steps[-1]
+        read, problems = self._read(damaged, step)
+        resumed, more = self._continue(damaged, file)
+        problems += more
+        outcome = REFUSED if REFUSED in (read, resumed) and resumed != REPORTED else resumed
+        return Case(name, problems[0].partition("\n")[0] if problems else outcome, bool(problems), "\n".join(problems))
+
+    def _read(self, damaged: Path, step: int) -> tuple[str, list[str]]:
+        """Read a checkpoint as users do. Return the outcome and the broken promises with the programs' outputs."""
+        problems = []
+        inspected = self._run("inspect", damaged, "--step", step)
+        if inspected.code == 0 and inspected.text != self._inspected[step]:
+            problems.append(f"SILENTLY WRONG: inspect\n{inspected.text}")
         best = self._run("inspect", damaged, "--best")
-        if best.has_traceback or (best.code != 0 and not best.is_one_sentence):
-            problems.append(f"TRACEBACK: inspect --best\n{best.text}")
-        elif best.code == 0 and not best.text.endswith(self._best) and "score" not in best.text:
+        if best.code == 0 and not best.text.endswith(self._best) and "score" not in best.text:
             problems.append(f"SILENTLY WRONG: inspect --best\n{best.text}")
-        resumed = self._resume(damaged)
-        outcome = self._judge_resumed(resumed, file, damaged, problems)
-        if refused and outcome == NO_EFFECT:
-            outcome = REFUSED
-        if problems:
-            outcome = problems[0].partition("\n")[0]
-        return Case(name, outcome, bool(problems), "\n".join(problems))
+        refused = {"inspect": inspected, "inspect --best": best}
+        if inspected.code != 0:  # otherwise the arrays are right, and so are the samples
+            out = damaged.parent / "samples.npz"
+            refused["sample"] = self._run("sample", damaged, "--step", step, "--count", 2, "--out", out)
+            if refused["sample"].code == 0:
+                problems.append(f"SILENTLY WRONG: sample\n{refused['sample'].text}")
+        for command, output in refused.items():
+            if output.code != 0 and not output.is_one_sentence:
+                problems.append(f"NOT ONE SENTENCE: {command}\n{output.text}")
+        return (NO_EFFECT if inspected.code == 0 else REFUSED), problems
 
-    def _judge_resumed(self, resumed: Output, file: Path, damaged: Path, problems: list[str]) -> str:
-        """Return the outcome of the command ``resume``, and append its failures to ``problems``."""
-        if resumed.has_traceback:
-            problems.append(f"TRACEBACK: resume\n{resumed.text}")
-        elif resumed.code != 0:
-            if file.name != "config.json":  # without the settings, a run cannot be resumed
-                problems.append(f"LOCKED: resume\n{resumed.text}")
-            elif not resumed.is_one_sentence:
-                problems.append(f"NOT ONE SENTENCE: resume\n{resumed.text}")
-            return REFUSED
-        elif runs.read_checksums(damaged, newest=True) != self._continued_leaves:
-            problems.append(f"SILENTLY WRONG: resume, parameters\n{resumed.text}")
+    def _continue(self, damaged: Path, file: Path) -> tuple[str, list[str]]:
+        """Resume the run. Return the outcome and the broken promises with the program's output."""
+        output = self._resume(damaged)
+        if output.code != 0:
+            if not output.is_one_sentence:
+                return REFUSED, [f"NOT ONE SENTENCE: resume\n{output.text}"]
+            # Without its settings, a run cannot be resumed. Any other damage must not lock it.
+            return REFUSED, [] if file.name == "config.json" else [f"LOCKED: resume\n{output.text}"]
+        if output.has_traceback:
+            return REPORTED, [f"TRACEBACK: resume\n{output.text}"]
+        if runs.read_checksums(damaged, newest=True) != self._leaves:
+            return REPORTED, [f"SILENTLY WRONG: resume\n{output.text}"]
         different = [name for name in runs.EQUAL_FILES if not _equal(self._continued / name, damaged / name)]
-        unreported = [name for name in different if name not in resumed.text]
-        if unreported == [file.name] and _is_readable(damaged / file):
-            return UNDETECTABLE
+        unreported = [name for name in different if name not in output.text]
+        if unreported == [str(file)] and _is_readable(damaged / file):
+            return UNDETECTABLE, []
         if unreported:
-            problems.append(f"SILENTLY WRONG: resume, {', '.join(unreported)}\n{resumed.text}")
-        return REPORTED if "is damaged" in resumed.text or different else NO_EFFECT
-
-    def _use(self, run_dir: Path, step: int) -> tuple[Output, Output]:
-        """Return the outputs of ``inspect`` and ``sample`` for a checkpoint, with the bytes of the samples."""
-        self._out.unlink(missing_ok=True)
-        inspected = self._run("inspect", run_dir, "--step", step)
-        code, text = self._run("sample", run_dir, "--step", step, "--count", 2, "--out", self._out)
-        if code == 0:
-            text = self._out.read_bytes().hex()
-        return inspected, Output(code, text)
+            return REPORTED, [f"SILENTLY WRONG: {', '.join(unreported)}\n{output.text}"]
+        return (REPORTED if "is damaged" in output.text or different else NO_EFFECT), []
 
     def _resume(self, run_dir: Path) -> Output:
         return self._run("resume", run_dir, "--steps", STEPS + 1)

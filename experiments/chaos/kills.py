@@ -2,8 +2,8 @@
 
 Each run is killed several times before it is left to finish. The moments are uniform over the time of an uninterrupted
 run, so a kill can hit the start of the process, the compilation, the training, the writing of a checkpoint and the
-report. The first run of each experiment starts with an empty cache of compiled programs, and the others start with the
-cache that the runs before them have filled.
+report. The first killed run of small experiments starts with an empty cache of compiled programs. All other runs start
+with the cache that the runs before them have filled.
 """
 
 import random
@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from experiments.chaos import runs
@@ -19,11 +19,13 @@ from experiments.chaos.case import Case
 from experiments.chaos.programs import Program
 
 COUNT = 100  # kills, over all experiments
-KILLS_PER_RUN = 5
-# Each experiment has a state of another kind: BatchNorm, the path-length mean and ADA, a pool of images and two data
-# orders, one player, and no moving statistics.
-EXPERIMENTS = ("gan", "dcgan", "vae", "cyclegan", "stylegan2")
-STEPS = 150
+KILLS_PER_RUN = 10
+# Percentage of the kills that each experiment receives. Each has a state of another kind: plain networks, BatchNorm, a
+# single player, a pool of images with two orders of the data, and the path-length mean with styles. The last two are
+# restarted fewer times, because a process traces them for ten seconds.
+EXPERIMENTS = {"gan": 24, "dcgan": 24, "vae": 24, "cyclegan": 14, "stylegan2": 14}
+COMPILED_ANEW = ("gan", "dcgan", "vae")  # the other experiments compile for a minute
+STEPS = 100
 OPTIONS = ("--checkpoint-every", "5", "--sample-every", "50")
 
 
@@ -32,19 +34,22 @@ def missing(folder: Path) -> str:
     return "" if hasattr(signal, "SIGKILL") else "SIGKILL exists only on POSIX systems."
 
 
-def run(count: int, seed: int, folder: Path, experiments: tuple[str, ...] = EXPERIMENTS) -> Iterator[Case]:
+def run(count: int, seed: int, folder: Path, experiments: Mapping[str, int] = EXPERIMENTS) -> Iterator[Case]:
     """Yield one case for each kill, and one for each finished run.
 
     Args:
       count: number of kills over all experiments. Kills of programs that had already ended are not counted.
       seed: seed of the moments.
       folder: directory for the runs.
-      experiments: the experiments, which share the kills.
+      experiments: a dictionary from names of experiments to their shares of the kills.
     """
-    for i, experiment in enumerate(experiments):
-        share = count // len(experiments) + (i < count % len(experiments))
-        if share:
-            yield from _kill_experiment(experiment, share, random.Random(f"{seed} {experiment}"), folder / experiment)
+    done, given, total = 0, 0, sum(experiments.values())
+    for experiment, share in experiments.items():
+        given += share
+        kills = count * given // total - done  # the rounded numbers add up to count
+        done += kills
+        if kills:
+            yield from _kill_experiment(experiment, kills, random.Random(f"{seed} {experiment}"), folder / experiment)
 
 
 def _kill_experiment(experiment: str, kills: int, rng: random.Random, folder: Path) -> Iterator[Case]:
@@ -66,12 +71,12 @@ def _kill_experiment(experiment: str, kills: int, rng: random.Random, folder: Pa
     while kills > 0:
         number += 1
         broken = folder / f"run{number}"
-        if number == 1:
+        is_cold = number == 1 and experiment in COMPILED_ANEW
+        if is_cold:
             program.forget_compiled()
         done = 0
         for kill in range(min(KILLS_PER_RUN, kills)):
-            is_compiled = number > 1 or kill > 0
-            moment = rng.uniform(0, durations[is_compiled])
+            moment = rng.uniform(0, durations[0 if is_cold and kill == 0 else 1])
             phase = _kill_after(program, broken, moment, folder / "log")
             if phase == "ended":
                 break
