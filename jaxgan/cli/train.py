@@ -1,8 +1,9 @@
 """The commands ``train`` and ``resume``: train an experiment, continue a run, or describe a run without training it."""
 
+import contextlib
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -194,13 +195,34 @@ def train(
             directory.add_to_record(privacy={"planned": planned_privacy})
             if not options.quiet:
                 say(planned_privacy["summary"])
-        loop.train(run, config, options, path, program.name, evaluator, steps)
-    finally:
+        check_directory = directory.check if directory else _check_nothing
+        loop.train(run, config, options, path, program.name, evaluator, steps, check_directory)
+    except OSError:
+        if directory:  # nothing more can be written
+            with contextlib.suppress(OSError, ValueError):
+                _record_privacy(directory, planned_privacy, account)
+            directory.close()
+        raise
+    except BaseException:
         if directory:
-            done_privacy = account(_last_step(path)) if planned_privacy else None
-            if done_privacy:
-                directory.add_to_record(privacy={"planned": planned_privacy, "done": done_privacy})
-            _finish(directory, program, options, done_privacy)
+            _finish(directory, program, options, _record_privacy(directory, planned_privacy, account))
+        raise
+    if directory:
+        _finish(directory, program, options, _record_privacy(directory, planned_privacy, account))
+
+
+def _check_nothing() -> None:
+    """Check nothing: only the first process of a run writes to the run's directory."""
+
+
+def _record_privacy(
+    directory: RunDirectory, planned: Mapping[str, Any] | None, account: Callable[[int], Mapping[str, Any] | None]
+) -> Mapping[str, Any] | None:
+    """Record the privacy budget that a private run has spent, and return it; None for other runs."""
+    done = account(_last_step(directory.path)) if planned else None
+    if done:
+        directory.add_to_record(privacy={"planned": planned, "done": done})
+    return done
 
 
 def _finish(
@@ -249,7 +271,7 @@ def _write_report(program: ExperimentProgram, path: Path, quiet: bool) -> None:
     """
     try:
         report_path = report.write(path)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         errors.print_warning(f"The report could not be written: {error}", ())
         return
     if not quiet:

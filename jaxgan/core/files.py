@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 
 @contextlib.contextmanager
@@ -27,6 +28,32 @@ def writing_out(path: Path, argument: str = "out") -> Iterator[None]:
         raise OSError(f"`{argument}` {path} cannot be written: {reason}.") from error
 
 
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Add the path of a file to the message of an ``OSError`` that the body of the ``with`` statement raises.
+
+    Args:
+      path: the file that the body writes.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OSError(f"{path} cannot be written: {reason_of(error)}.") from error
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the first line of an error's message without its number and without a full stop at the end.
+
+    >>> reason_of(OSError(28, "No space left on device"))
+    'No space left on device'
+
+    Args:
+      error: the error.
+    """
+    message = str(getattr(error, "strerror", None) or error).strip() or type(error).__name__
+    return message.split("\n")[0][:200].rstrip(".")
+
+
 def write_atomically(path: Path, text: str) -> None:
     """Write text as UTF-8 and replace the file at ``path`` atomically.
 
@@ -41,8 +68,27 @@ def write_atomically(path: Path, text: str) -> None:
       OSError: if one of the two files cannot be written.
     """
     beside = path.with_name(path.name + ".new")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)
+    try:
+        with naming(path):
+            beside.write_text(text, encoding="utf-8")
+            os.replace(beside, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise
+
+
+def is_same_file(file: IO, path: Path) -> bool:
+    """Return whether an open file is still the file at a path, which another process may have moved or replaced.
+
+    Args:
+      file: the open file.
+      path: the path that the file was opened with.
+    """
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except OSError:
+        return False
 
 
 def check_is_text(path: Path) -> None:

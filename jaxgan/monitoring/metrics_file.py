@@ -4,6 +4,7 @@ Each object is called a row. Its entry ``step`` is the number of a training step
 """
 
 import collections
+import contextlib
 import json
 import math
 import os
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxgan.core.files import move_aside
+from jaxgan.core.files import is_same_file, move_aside, naming
 from jaxgan.core.json_files import read_json_lines
 from jaxgan.core.lazy import LazyTerm
 from jaxgan.core.text import say
@@ -222,20 +223,29 @@ class RowFile:
     def __init__(self, path: Path, start: int, say: Callable[[str], None] = say):
         self.last_rows = _truncate_after(path, start, say, LAST_ROWS)
         self.last_row = self.last_rows[-1] if self.last_rows else None
-        self._file = path.open("a", encoding="utf-8")
+        self._path, self._file = path, path.open("a", encoding="utf-8")
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Append a row. NaN and infinity are written as null, because JSON cannot represent them."""
         finite = {name: _finite_or_none(value) for name, value in row.items()}
-        self._file.write(json.dumps(finite, allow_nan=False) + "\n")
+        with naming(self._path):
+            self._file.write(json.dumps(finite, allow_nan=False) + "\n")
 
     def flush(self) -> None:
-        """Pass all rows to the operating system, so that no row is lost if the process is killed."""
-        self._file.flush()
+        """Pass all rows to the operating system, so that no row is lost if the process is killed.
+
+        Raises:
+          OSError: if the file cannot be written, or if it was moved, removed or replaced.
+        """
+        with naming(self._path):
+            self._file.flush()
+        if not is_same_file(self._file, self._path):
+            raise OSError(f"{self._path} was moved, removed or replaced while the run was writing to it.")
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        with naming(self._path):
+            self._file.close()
 
 
 def _finite_or_none(value: Any) -> Any:
@@ -305,6 +315,7 @@ class MetricsFile:
             file.flush()
 
     def close(self) -> None:
-        """Close all files."""
-        for file in (self._metrics, self._speed, self._diagnosis, self._tensorboard):
-            file.close()
+        """Close all files, even if some of them cannot be written."""
+        with contextlib.ExitStack() as stack:
+            for file in (self._metrics, self._speed, self._diagnosis, self._tensorboard):
+                stack.callback(file.close)

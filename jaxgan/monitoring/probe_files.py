@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxgan.core.array_archives import read_npz
+from jaxgan.core.files import naming
 
 FOLDER = "monitor"  # the folder of the files in the directory of a run
 
@@ -29,9 +30,14 @@ def write_memory(path: Path, step: int, arrays: Mapping[str, np.ndarray]) -> Non
     file = _file(path, step)
     file.parent.mkdir(exist_ok=True)
     beside = file.with_name(f"{file.name}.new")
-    with beside.open("wb") as out:
-        np.savez(out, **dict(arrays))  # pyright: ignore[reportArgumentType]
-    os.replace(beside, file)
+    try:
+        with naming(file):
+            with beside.open("wb") as out:
+                np.savez(out, **dict(arrays))  # pyright: ignore[reportArgumentType]
+            os.replace(beside, file)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
 
 
 def read_memory(path: Path, step: int) -> dict[str, np.ndarray] | None:

@@ -30,10 +30,10 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from jaxgan.core import system
-from jaxgan.core.files import check_is_text, write_atomically
+from jaxgan.core.files import check_is_text, is_same_file, write_atomically
 from jaxgan.experiment.settings import Settings
 from jaxgan.experiment.settings_file import format_setting, read_settings, rename_settings, without_secrets
 from jaxgan.monitoring.data_paths import SETTINGS as DATA_SETTINGS, find_data_paths, is_same_place
@@ -103,7 +103,8 @@ class RunDirectory:
         fresh: bool,
     ):
         self.path = path
-        self._lock()
+        self._lock_file = self._lock()
+        self._identity = _identity(path)
         run = find_resumable(path, experiment, config, data, fresh)
         recorded = without_secrets(dataclasses.asdict(config))
         if run is None:
@@ -130,25 +131,48 @@ class RunDirectory:
         """
         self._write({**_read_record(self.path), **more})
 
+    def check(self) -> None:
+        """Check that the directory is still in its place, and that no other process uses it.
+
+        If somebody removed the file of the lock, the directory is locked again.
+
+        Raises:
+          OSError: if the directory was moved, removed or replaced, or if another process has locked it.
+        """
+        if _identity(self.path) != self._identity or not (self.path / "config.json").exists():
+            raise OSError(
+                f"`run_dir` {self.path} was moved, removed or replaced while the run was writing to it. Move it back, "
+                "and run the same command again to resume the run."
+            )
+        if not is_same_file(self._lock_file, self.path / ".lock"):
+            try:
+                lock_file = self._lock()
+            except ValueError as error:
+                raise OSError(f"The file {self.path / '.lock'} was removed or replaced. {error}") from None
+            self._lock_file.close()
+            self._lock_file = lock_file
+
     def close(self) -> None:
         """Release the lock, so that another process can use the directory."""
         self._lock_file.close()
 
-    def _lock(self) -> None:
+    def _lock(self) -> IO:
         path = self.path
         try:
             path.mkdir(parents=True, exist_ok=True)
-            self._lock_file = (path / ".lock").open("a")
+            lock_file = (path / ".lock").open("a")
         except (NotADirectoryError, FileExistsError):
             raise ValueError(
                 f"`run_dir` {path} cannot be created, because a file is in its place. Choose another directory."
             ) from None
         except OSError as error:
             raise OSError(f"`run_dir` {path} cannot be written: {error.strerror}. Choose another directory.") from None
-        if not system.try_lock(self._lock_file):
+        if not system.try_lock(lock_file):
+            lock_file.close()
             raise ValueError(
                 f"`run_dir` {path} is in use by another run. Wait until it has finished, or choose another directory."
             )
+        return lock_file
 
     def _remove_run(self) -> None:
         for name in reversed(RUN_FILES):  # config.json is removed last, so that an interrupted removal can be repeated
@@ -160,6 +184,15 @@ class RunDirectory:
 
     def _write(self, record: dict[str, Any]) -> None:
         write_atomically(self.path / "config.json", json.dumps(record, indent=2) + "\n")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return the device and the number of a directory, or None if it does not exist."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def find_resumable(

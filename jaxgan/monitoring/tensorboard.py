@@ -10,6 +10,8 @@ from pathlib import Path
 from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto import event_pb2, summary_pb2
 
+from jaxgan.core.files import naming
+
 
 class TensorBoardWriter:
     """Writes scalars to event files, one event per step.
@@ -25,6 +27,7 @@ class TensorBoardWriter:
 
     def __init__(self, directory: Path, start: int):
         directory.mkdir(exist_ok=True)
+        self._directory = directory
         self._events = EventsWriter(str(directory / "events"), f".{start}")
         if start:
             restart = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
@@ -39,12 +42,15 @@ class TensorBoardWriter:
         """
         values = [summary_pb2.Summary.Value(tag=name, simple_value=value) for name, value in scalars.items()]
         summary = summary_pb2.Summary(value=values)
-        self._events.write_event(event_pb2.Event(wall_time=time.time(), step=step, summary=summary))
+        with naming(self._directory):
+            self._events.write_event(event_pb2.Event(wall_time=time.time(), step=step, summary=summary))
 
     def flush(self) -> None:
         """Pass all events to the operating system."""
-        self._events.flush()
+        with naming(self._directory):
+            self._events.flush()
 
     def close(self) -> None:
         """Write all events that are still in memory, and close the file."""
-        self._events.close()
+        with naming(self._directory):
+            self._events.close()

@@ -99,8 +99,13 @@ def write(directory: Path, step: int, leaves: Mapping[str, np.ndarray], score: S
         checksums=ocp.JsonCheckpointHandler(),
         metrics=ocp.JsonCheckpointHandler(filename="metrics"),
     )
-    with ocp.Checkpointer(handler) as checkpointer:
-        checkpointer.save(directory.absolute() / str(step), args=items)
+    try:
+        with ocp.Checkpointer(handler) as checkpointer:
+            checkpointer.save(directory.absolute() / str(step), args=items)
+    except Exception:
+        if is_first_process():
+            remove_unfinished(directory)  # it may fill the disk
+        raise
 
 
 def read_score(directory: Path, step: int) -> Score:

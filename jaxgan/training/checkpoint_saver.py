@@ -7,7 +7,7 @@ import jax
 from jaxgan.core.state import State
 from jaxgan.experiment.pixel_score import PixelScore
 from jaxgan.experiment.settings import Settings
-from jaxgan.training.checkpoints import Checkpoints
+from jaxgan.training.checkpoints import KEEP_NEWEST, Checkpoints
 from jaxgan.training.divergence import DivergedMembers, find_diverged_states
 from jaxgan.training.evaluator import Evaluator
 from jaxgan.training.runs import TrainingRun, to_host
@@ -63,9 +63,13 @@ class CheckpointSaver:
         self._checkpoints.save(state, lambda: self._score(step, finite))
         self.last_step = step
 
-    def kept_steps(self) -> list[int]:
-        """Return the steps of the checkpoints on disk, and of the last one, which may not be complete yet."""
-        return self._checkpoints.steps() + ([] if self.last_step is None else [self.last_step])
+    def newest_steps(self) -> list[int]:
+        """Return the steps of the checkpoints that will be the newest ones besides the next checkpoint.
+
+        The last checkpoint may not be complete yet.
+        """
+        last = [] if self.last_step is None else [self.last_step]
+        return sorted({*self._checkpoints.steps(), *last})[1 - KEEP_NEWEST :]
 
     def _score(self, step: int, states: dict[int, State]) -> float:
         """Return the lowest score among the members, or infinity if the checkpoint of this step has no score."""

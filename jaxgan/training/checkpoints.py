@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 
-from jaxgan.core.files import check_is_text, move_aside
+from jaxgan.core.files import check_is_text, move_aside, reason_of
 from jaxgan.core.state import State
 from jaxgan.core.text import say
 from jaxgan.training import checkpoint_files
@@ -44,12 +44,16 @@ class Checkpoints:
         identifier are compared, because a run may be resumed with another method.
       say: called with a message if a checkpoint is damaged, a score cannot be computed or read, the directory contains
         other files, or the last checkpoint cannot be written.
+
+    Attributes:
+      last_step: the step of the last checkpoint that this object has completely written; None before the first one.
     """
 
     def __init__(
         self, directory: Path, *, read_only: bool = False, by: str = "pixels", say: Callable[[str], None] = say
     ):
         check_is_text(Path(directory))
+        self.last_step: int | None = None
         self._directory, self._by, self._say = Path(directory), by, say
         self._aside = self._directory.parent / "damaged"
         if not read_only:
@@ -96,8 +100,6 @@ class Checkpoints:
         step = int(leaves["step"])
         try:
             value = score()
-        except OSError:
-            raise
         except Exception as error:  # the state must be saved, whichever error the score raises
             value = np.inf
             self._say(f"step {step}: the checkpoint was saved without a score, because of: {error}")
@@ -105,12 +107,20 @@ class Checkpoints:
             self._make_room(step)
             scored = Score(float(value) if np.isfinite(value) else NO_SCORE, self._by)
             checkpoint_files.write(self._directory, step, leaves, scored)
+            self.last_step = step
             self._remove_old(step)
         except Exception as error:  # Orbax raises many types of errors
-            raise OSError(f"Checkpoint {step} could not be written to {self._directory}: {_reason(error)}") from error
+            raise OSError(
+                f"Checkpoint {step} could not be written to {self._directory}: {reason_of(error)}."
+            ) from error
 
     def _make_room(self, step: int) -> None:
-        """Move an entry away that has the name of the checkpoint which is written next."""
+        """Move an entry away that has the name of the checkpoint which is written next.
+
+        Orbax would create the directory of a run again that was moved or removed.
+        """
+        if not self._aside.parent.is_dir():
+            raise FileNotFoundError(f"{self._aside.parent} does not exist any more")
         place = self._directory / str(step)
         if is_first_process() and place.exists():
             aside = move_aside(place, self._aside)
@@ -147,7 +157,8 @@ class Checkpoints:
     def close(self) -> None:
         """Wait for the last checkpoint. Report an error if the checkpoint was not written."""
         self._thread.shutdown()
-        error = self._last.exception() if self._last else None
+        last, self._last = self._last, None
+        error = last.exception() if last else None
         if error:
             self._say(f"the last checkpoint could not be written: {error}")
 
@@ -231,7 +242,7 @@ class Checkpoints:
         except MemoryError:
             raise
         except Exception as error:  # Orbax, TensorStore and JSON raise many types of errors for damaged files
-            return None, _reason(error)
+            return None, reason_of(error)
 
     def _set_aside(self, damaged: Mapping[int, str]) -> None:
         """Move damaged checkpoints to the directory ``damaged``, after an older checkpoint was found to be intact.
@@ -285,10 +296,6 @@ def state_from_leaves(like: State, leaves: Mapping[str, np.ndarray], where: str)
         return jax.random.wrap_key_data(value, impl=jax.random.key_impl(leaf)) if is_key else value
 
     return jax.tree.unflatten(structure, [restore_keys(leaf, leaves[_name(path)]) for path, leaf in paths])
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).split("\n")[0][:200].rstrip(".")
 
 
 def _name(path) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxgan.core.files import naming
 from jaxgan.core.state import State
 from jaxgan.data.source import Subset
 from jaxgan.evaluation import scores
@@ -136,5 +137,5 @@ class Evaluator:
         if self._path:
             if members == 1:
                 row = {name: x[0] if isinstance(x, list) else x for name, x in row.items()}
-            with self._path.open("a", encoding="utf-8") as file:
+            with naming(self._path), self._path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({**row, "protocol": first["protocol"]}, allow_nan=False) + "\n")

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxgan.core.files import reason_of
 from jaxgan.core.interruption import Interrupted
 from jaxgan.core.state import State
 from jaxgan.experiment.settings import Settings
@@ -37,6 +38,7 @@ def train(
     name: str,
     evaluator: Evaluator | None = None,
     steps: Steps | None = None,
+    check_directory: Callable[[], None] = lambda: None,
 ) -> None:
     """Train until step ``config.steps``, starting from the newest checkpoint in ``path`` if there is one.
 
@@ -49,6 +51,7 @@ def train(
       evaluator: evaluates a checkpoint every ``options.evaluate_every`` steps; None for a run without evaluations.
       steps: the compiled steps of the run, which also determine the devices. If None, the steps are compiled for the
         devices that ``options`` select.
+      check_directory: called before anything is written. It raises ``OSError`` if the directory was moved or removed.
 
     Raises:
       ValueError: if an option is out of its range, or if the checkpoints belong to another game.
@@ -88,11 +91,14 @@ def train(
         signals = stack.enter_context(StopSignals())
 
         state = run.place(state, steps.devices, steps.method)
-        loop = _Loop(steps, schedule, log, samples, saver, profiler, signals, terminal)
-        stop = loop.train(state, start, config.steps)
-
-        with terminal.busy("waiting for the last checkpoint to be written"):
-            checkpoints.wait()
+        loop = _Loop(steps, schedule, log, samples, saver, profiler, signals, terminal, check_directory)
+        try:
+            stop = loop.train(state, start, config.steps)
+            with terminal.busy("waiting for the last checkpoint to be written"):
+                checkpoints.wait()
+            check_directory()
+        except OSError as error:
+            raise OSError(f"{_describe_last(checkpoints.last_step or start)}: {reason_of(error)}.") from error
         terminal.close()
         is_interrupted = stop and saver.last_step != config.steps
         if saver.last_step is not None:
@@ -116,6 +122,7 @@ class _Loop:
     profiler: StepProfiler
     signals: StopSignals
     terminal: Terminal
+    check_directory: Callable[[], None]
 
     def train(self, state: State, step: int, last: int) -> int:
         """Train from the state after ``step`` until step ``last``.
@@ -167,6 +174,7 @@ class _Loop:
         Returns:
           The number of the signal on which the training must stop, or 0.
         """
+        self.check_directory()
         due, stop = self.schedule.due(step), self.signals.agree()
         # While the devices compute the newest call, the metrics of the earlier calls are written.
         self.log.write(keep=0 if stop or due.samples or due.checkpoint else 1)
@@ -176,7 +184,7 @@ class _Loop:
         if due.samples:
             self._write_samples(state, step)
         if due.checkpoint or stop:
-            self.log.save_monitor(step, self.saver.kept_steps())
+            self.log.save_monitor(step, self.saver.newest_steps())
             self.saver.save(state)
         return stop
 
@@ -186,6 +194,10 @@ def _initial_state(run: TrainingRun, checkpoints: Checkpoints) -> tuple[State, b
     state = run.init(run.keys)
     restored = checkpoints.restore(state)
     return (state, False) if restored is None else (restored, True)
+
+
+def _describe_last(step: int) -> str:
+    return f"The run stopped after the checkpoint of step {step}" if step else "The run stopped before a checkpoint"
 
 
 def _announce(terminal: Terminal, start: int, steps: int, is_resumed: bool, path: Path) -> None:

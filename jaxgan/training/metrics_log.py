@@ -106,7 +106,7 @@ class MetricsLog:
 
         Args:
           step: the step of the checkpoint, which is not written yet.
-          kept: the steps of all checkpoints on disk and of the checkpoint before this one.
+          kept: the steps of the newest checkpoints before this one.
         """
         memory = self._probe.memory(step % diagnostics.PROBE_EVERY == 0) if self._probe else {}
         if memory:
@@ -169,9 +169,13 @@ class MetricsLog:
             self._last_write, self._last_step = now, step
 
     def close(self) -> None:
-        """Close the files. Metrics that were appended but not written are lost."""
+        """Close the files. Metrics that were appended but not written are lost.
+
+        Errors are not raised, because ``write`` has raised them before.
+        """
         if self._file:
-            self._file.close()
+            with contextlib.suppress(OSError):
+                self._file.close()
 
     def _write_row(self, row: Any) -> None:
         diagnosis = self._monitor.add_row(row) if self._monitor else None

@@ -4,6 +4,7 @@ An image sheet is an additional grid of images that an experiment draws, such as
 sheets use the same latents and the same examples at every step, so that the images of different steps can be compared.
 """
 
+import contextlib
 from pathlib import Path
 
 import jax
@@ -11,6 +12,7 @@ import numpy as np
 
 from jaxgan import media
 from jaxgan.core import system
+from jaxgan.core.files import naming
 from jaxgan.core.state import State
 from jaxgan.experiment.experiment import SHEET_COLUMNS
 from jaxgan.experiment.settings import Settings
@@ -99,4 +101,11 @@ class SampleWriter:
             return
         self._folder.mkdir(exist_ok=True)
         scale = max(1, MIN_PIXELS // image.shape[0])
-        media.save_images(self._folder / f"{name}.png", image, self._made_by, scale=scale, beside_real=beside_real)
+        path = self._folder / f"{name}.png"
+        try:
+            with naming(path):
+                media.save_images(path, image, self._made_by, scale=scale, beside_real=beside_real)
+        except OSError:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)  # the file is incomplete
+            raise

@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
@@ -192,3 +193,30 @@ def test_a_run_writes_three_files_and_tensorboard_events(tmp_path):
     again.close()
     MetricsFile(tmp_path, 0).close()
     assert [(tmp_path / name).read_text() for name in ("metrics.jsonl", "speed.jsonl", "diagnosis.jsonl")] == [""] * 3
+
+
+@pytest.mark.parametrize("change", [lambda path: path.unlink(), lambda path: path.replace(path.with_name("other"))])
+def test_a_file_that_is_pulled_away_is_noticed(change, tmp_path):
+    path = tmp_path / "rows.jsonl"
+    file = RowFile(path, 0)
+    file.write({"step": 1})
+    file.flush()
+    change(path)
+    path.with_name("new").write_text("")
+    file.write({"step": 2})
+    with pytest.raises(OSError, match=r"rows\.jsonl was moved, removed or replaced while the run was writing to it\."):
+        file.flush()
+    file.close()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="requires /dev/full")
+def test_a_full_disk_is_one_sentence_with_the_path(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.symlink_to("/dev/full")
+    file = RowFile.__new__(RowFile)
+    file._path, file._file = path, path.open("w")
+    file.write({"step": 1})
+    with pytest.raises(OSError, match=r"^.*rows\.jsonl cannot be written: No space left on device\.$"):
+        file.flush()
+    with pytest.raises(OSError, match="No space left"):
+        file.close()

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -140,3 +141,65 @@ def test_a_directory_without_a_run_is_not_touched(tmp_path):
         open_directory(tmp_path, fresh=True)
     with pytest.raises(ValueError, match=r"contains no run, because it has no config.json"):
         read_config(tmp_path, "gan", gan.Config)
+
+
+def move(path):
+    path.rename(path.with_name("moved"))
+
+
+def replace_by_a_file(path):
+    move(path)
+    path.write_text("")
+
+
+def replace_by_an_empty_directory(path):
+    move(path)
+    path.mkdir()
+
+
+def replace_by_a_copy(path):
+    move(path)
+    shutil.copytree(path.with_name("moved"), path)
+
+
+def lose_the_record(path):
+    (path / "config.json").unlink()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [move, shutil.rmtree, replace_by_a_file, replace_by_an_empty_directory, replace_by_a_copy, lose_the_record],
+)
+def test_a_directory_that_is_pulled_away_is_noticed(change, tmp_path):
+    path = tmp_path / "run"
+    directory = open_directory(path)
+    directory.check()
+    change(path)
+    with pytest.raises(OSError, match=r"`run_dir` .*run was moved, removed or replaced while .* Move it back"):
+        directory.check()
+    directory.close()
+
+
+def test_a_lock_that_was_removed_is_taken_again(tmp_path):
+    path = tmp_path / "run"
+    directory = open_directory(path)
+    (path / ".lock").unlink()
+    directory.check()
+    with pytest.raises(ValueError, match="is in use by another run"):
+        open_directory(path)
+    directory.close()
+    open_directory(path).close()
+
+
+def test_a_second_run_that_took_a_removed_lock_stops_the_first(tmp_path):
+    path = tmp_path / "run"
+    first = open_directory(path)
+    (path / ".lock").unlink()
+    second = open_directory(path)
+    with pytest.raises(
+        OSError, match=r"The file .*\.lock was removed or replaced\. `run_dir` .* is in use by another run"
+    ):
+        first.check()
+    second.check()
+    first.close()
+    second.close()

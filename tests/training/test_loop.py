@@ -8,6 +8,7 @@ import signal
 
 import pytest
 from helpers import games
+from orbax.checkpoint import Checkpointer
 
 from experiments import gan
 from jaxgan.core.interruption import Interrupted
@@ -94,6 +95,36 @@ def test_a_run_without_a_checkpoint_starts_again_from_step_0(train, capsys):
     train("run", 3)
     assert "found no checkpoint, so the training starts again from step 0" in capsys.readouterr().out
     assert steps(path) == [1, 2, 3]
+
+
+def test_a_directory_that_is_pulled_away_ends_the_run_with_its_last_checkpoint(experiment, tmp_path):
+    """The directory is checked before every write."""
+    config, path = gan.Config(steps=40, batch_size=8), tmp_path / "run"
+    path.mkdir()
+
+    def check():
+        if (path / "checkpoints" / "8").exists():
+            raise OSError("`run_dir` was moved.")
+
+    with pytest.raises(OSError, match=r"^The run stopped after the checkpoint of step 8: `run_dir` was moved\.$"):
+        loop.train(SingleRun(experiment, config), config, OPTIONS, path, "points", check_directory=check)
+
+
+def test_a_checkpoint_that_cannot_be_written_is_removed_and_named(experiment, tmp_path, monkeypatch):
+    config, path, write = gan.Config(steps=40, batch_size=8), tmp_path / "run", Checkpointer.save
+    path.mkdir()
+
+    def save(self, directory, **how):
+        write(self, directory, **how)
+        if directory.name == "16":
+            (directory.parent / "16.orbax-checkpoint-tmp").mkdir()
+            raise ValueError("RESOURCE_EXHAUSTED: No space left on device\nand more lines")
+
+    monkeypatch.setattr(Checkpointer, "save", save)
+    message = r"step 8: Checkpoint 16 could not be written to .*: RESOURCE_EXHAUSTED: No space left on device\.$"
+    with pytest.raises(OSError, match=message):
+        loop.train(SingleRun(experiment, config), config, OPTIONS, path, "points")
+    assert not (path / "checkpoints" / "16.orbax-checkpoint-tmp").exists()
 
 
 def test_a_signal_saves_and_stops_the_run(train, monkeypatch, capsys):
