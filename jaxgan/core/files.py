@@ -51,7 +51,7 @@ def reason_of(error: BaseException) -> str:
       error: the error.
     """
     message = str(getattr(error, "strerror", None) or error).strip() or type(error).__name__
-    return message.split("\n")[0][:200].rstrip(".")
+    return message.split("\n")[0].rstrip(".")
 
 
 def write_atomically(path: Path, text: str) -> None:

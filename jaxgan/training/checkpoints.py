@@ -111,7 +111,7 @@ class Checkpoints:
             self._remove_old(step)
         except Exception as error:  # Orbax raises many types of errors
             raise OSError(
-                f"Checkpoint {step} could not be written to {self._directory}: {reason_of(error)}."
+                f"Checkpoint {step} could not be written to {self._directory}: {reason_of(error)[:200]}."
             ) from error
 
     def _make_room(self, step: int) -> None:
@@ -242,7 +242,7 @@ class Checkpoints:
         except MemoryError:
             raise
         except Exception as error:  # Orbax, TensorStore and JSON raise many types of errors for damaged files
-            return None, reason_of(error)
+            return None, reason_of(error)[:200]
 
     def _set_aside(self, damaged: Mapping[int, str]) -> None:
         """Move damaged checkpoints to the directory ``damaged``, after an older checkpoint was found to be intact.
