@@ -55,6 +55,9 @@ class Config(TranslationSettings):
     inputs: Literal["pairs", "edges", "grey", "hole"] = "grey"
     """Inputs of the generator: pairs (input images from the data), edges (line drawings of the images), grey (grey
     versions of the images) or hole (the images with a missing rectangle)."""
+    halves: pairs.Halves = "square"
+    """With ``inputs`` pairs: shape of the two halves of a file that contains an input and its image: square, or any.
+    With square, files that are not about twice as wide as high are refused, because they are probably photographs."""
     direction: pairs.Direction = "right-to-left"
     """Direction of the translation, for files that contain the two images of a pair side by side."""
     # Networks
@@ -166,7 +169,15 @@ def load_pairs(config: Config, name: str, split: str) -> data.Source:
     inputs = config.data_a if name == config.data else config.test_data_a
     side_by_side = inputs is None and not name.endswith(".npz")
     direction = config.direction if side_by_side else "left-to-right"
-    return pairs.load(name, inputs, resolution=config.resolution, channels=config.channels, direction=direction)
+    return pairs.load(
+        name,
+        inputs,
+        resolution=config.resolution,
+        channels=config.channels,
+        direction=direction,
+        halves=config.halves,
+        split=split,
+    )
 
 
 def networks(config: Config, channels: int, size: int) -> tuple[nn.Module, nn.Module]:

@@ -1,33 +1,52 @@
-"""List the files of a folder, or of a zip without unpacking it, and derive classes from the names of sub-folders.
+"""List the files of a folder, or of a zip without unpacking it.
 
-Hidden files and folders are skipped. The directories of training runs are skipped too, because they contain samples of
-a generator.
+Hidden files and folders are skipped, and files that operating systems and network drives put beside images. The
+directories of training runs are skipped too, because they contain samples of a generator.
 """
 
 import collections
 import contextlib
+import functools
 import io
 import lzma
 import os
 import re
+import stat
 import threading
 import warnings
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Protocol
-
-import numpy as np
+from typing import BinaryIO, NamedTuple, Protocol
 
 from jaxgan.core.classes import natural_order
 from jaxgan.core.json_files import JsonError, read_json
 from jaxgan.data.image_formats import image_suffixes, is_recognized, plugin_for
+from jaxgan.data.system_files import is_system_name
 
 # Largest uncompressed size of a zip member that is read, in bytes, as a protection against decompression bombs. Images
 # that Pillow can open are smaller.
 MAX_BYTES = 2**29
 MAX_RECORD_BYTES = 2**20  # largest config.json that is read, in bytes; the config.json of a run is smaller
+MAX_DEPTH = 100  # maximum number of folders inside each other
+LABEL_FILE = "dataset.json"  # the file with the labels of StyleGAN's data sets, see ``jaxgan.data.dataset_json``
 KINDS = 5  # maximum number of kinds of files that the warning about left out files lists
+
+
+class Listing(NamedTuple):
+    """The content of a folder or zip. Paths are relative to it.
+
+    Attributes:
+      names: the sorted paths of the files.
+      folders: the paths of the folders, with "." for the folder itself.
+      skipped: the paths that are left out: hidden files and folders, files of operating systems, and the directories of
+        runs. The paths of folders end with a slash. Their content is not listed.
+    """
+
+    names: list[str]
+    folders: list[str]
+    skipped: list[str]
 
 
 class Files(Protocol):
@@ -39,8 +58,8 @@ class Files(Protocol):
 
     name: str
 
-    def names(self) -> list[str]:
-        """Return the sorted paths of all files within the folder or zip, without hidden files and system files."""
+    def listing(self) -> Listing:
+        """Return the paths of all files and folders within the folder or zip."""
         ...
 
     def open(self, name: str) -> BinaryIO:
@@ -59,22 +78,51 @@ class _Folder:
     def __init__(self, path: Path):
         self.name, self._path = str(path), path
 
-    def names(self) -> list[str]:
-        found, seen = [], set()
-        for folder, below, files in os.walk(self._path, followlinks=True):
+    def listing(self) -> Listing:
+        return self._listing
+
+    @functools.cached_property
+    def _listing(self) -> Listing:
+        listing, seen, pending = Listing([], [], []), set(), [PurePosixPath()]
+        while pending:
+            place = pending.pop()
             # A link may lead back to a folder above it. If two paths lead to the same folder, only the first one is
             # followed. Folders are sorted, so that the result does not depend on the order in which the system lists
             # them.
-            if (real := os.path.realpath(folder)) in seen:
-                below.clear()
+            if (real := os.path.realpath(self._path / place)) in seen:
                 continue
             seen.add(real)
-            below[:] = sorted(name for name in below if not (_hidden(name) or _is_run(Path(folder, name))))
-            found += [Path(folder, file).relative_to(self._path).as_posix() for file in files]
-        return sorted(name for name in found if not _hidden(name))
+            if len(place.parts) > MAX_DEPTH:
+                raise ValueError(
+                    f"{self.name} has more than {MAX_DEPTH} folders inside each other, such as {str(place)[:80]}... "
+                    "Move the images to fewer folders."
+                )
+            listing.folders.append(place.as_posix())
+            below = []
+            for entry in self._entries(place):
+                path, is_folder = place / entry.name, _is_folder(entry)
+                if is_system_name(entry.name) or (is_folder and _is_run(self._path / path)):
+                    listing.skipped.append(f"{path.as_posix()}/" if is_folder else path.as_posix())
+                elif is_folder:
+                    below.append(path)
+                else:
+                    listing.names.append(path.as_posix())
+            pending += sorted(below, reverse=True)
+        listing.names.sort()
+        return listing
+
+    def _entries(self, place: PurePosixPath) -> list[os.DirEntry]:
+        try:
+            with os.scandir(self._path / place) as entries:
+                return list(entries)
+        except OSError as error:
+            folder = self.name if place == PurePosixPath() else f"{self.name}: the folder {place}"
+            raise ValueError(f"{folder} cannot be listed: {error.strerror}. Fix or remove it.") from None
 
     def open(self, name: str) -> BinaryIO:
         try:
+            if not stat.S_ISREG((self._path / name).stat().st_mode):  # opening a pipe would wait for its other end
+                raise ValueError(f"{self.name}: {name} is not a regular file. Remove it.")
             return (self._path / name).open("rb")
         except OSError as error:
             raise ValueError(
@@ -87,7 +135,7 @@ class _Zip:
         self.name, self._path, self._of_thread = str(path), path, threading.local()
         try:
             with zipfile.ZipFile(path) as archive:
-                self._names = sorted(i.filename for i in archive.infolist() if not i.is_dir())
+                self._names = sorted({i.filename for i in archive.infolist()})
         except zipfile.BadZipFile as error:
             raise ValueError(
                 f"{path} is not a zip file, or it is damaged: {str(error).rstrip('.')}. Create it again."
@@ -105,8 +153,28 @@ class _Zip:
                     "file again with a different program."
                 )
 
-    def names(self) -> list[str]:
-        return [name for name in self._names if not _hidden(name)]
+    def listing(self) -> Listing:
+        return self._listing
+
+    @functools.cached_property
+    def _listing(self) -> Listing:
+        listing, skipped, folders = Listing([], [], []), set(), set()
+        for name in self._names:
+            place = PurePosixPath(name)
+            for depth, part in enumerate(place.parts, 1):
+                if is_system_name(part):
+                    is_file = depth == len(place.parts) and not name.endswith("/")
+                    skipped.add("/".join(place.parts[:depth]) + ("" if is_file else "/"))
+                    break
+            else:
+                folders.update(parent.as_posix() for parent in place.parents)
+                if name.endswith("/"):
+                    folders.add(place.as_posix())
+                else:
+                    listing.names.append(name)
+        listing.folders.extend(sorted(folders))
+        listing.skipped.extend(sorted(skipped))
+        return listing
 
     def open(self, name: str) -> BinaryIO:
         # Several threads read at the same time. Each of them opens the archive once and caches it, because opening
@@ -128,9 +196,11 @@ class _Zip:
             ) from None
 
 
-def _hidden(name: str) -> bool:
-    """Return whether a file is hidden, in a hidden folder, or was added to a zip by macOS."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads back to itself
+        return False
 
 
 def _is_run(folder: Path) -> bool:
@@ -147,6 +217,18 @@ def is_image_store(path: Path) -> bool:
     return path.is_dir() or (path.suffix.lower() == ".zip" and path.is_file())
 
 
+def list_files(path: Path) -> Files:
+    """Return the files of a folder or a zip.
+
+    Args:
+      path: the folder or zip.
+
+    Raises:
+      ValueError: if the zip is damaged or has a member with a path outside of the zip.
+    """
+    return _Folder(path) if path.is_dir() else _Zip(path)
+
+
 def find_images(path: Path) -> tuple[Files, list[str]]:
     """Return the files of a folder or a zip, and the sorted names of the images among them.
 
@@ -161,21 +243,59 @@ def find_images(path: Path) -> tuple[Files, list[str]]:
     """
     if path.is_file() and not _is_zip(path):
         return _Folder(path.parent), [path.name]
-    files: Files = _Folder(path) if path.is_dir() else _Zip(path)
+    files = list_files(path)
     suffixes = image_suffixes()
     images, others = [], []
-    for name in files.names():
-        (images if _is_image(files, name, suffixes) else others).append(name)
+    for name in files.listing().names:
+        if _is_image(files, name, suffixes):
+            images.append(name)
+        elif PurePosixPath(name).name != LABEL_FILE:
+            others.append(name)
     if not images:
         found = f" (other files: {_count_kinds(others)})" if others else ""
         raise ValueError(
             f"{files.name} contains no images{found}. Images must be directly in it, or in one sub-folder for each "
             "class, as .jpg, .png, .webp, .tif or in another format that Pillow can decode."
         )
+    left_out = _describe_left_out(files.listing(), images, others)
+    if left_out:
+        warnings.warn(f"{files.name}: left out {left_out}.", stacklevel=3)
+    return files, images
+
+
+def _describe_left_out(listing: Listing, images: list[str], others: list[str]) -> str:
+    """Return the files and folders that are left out; "" if there are none.
+
+    Files without images that every operating system creates, such as ``.DS_Store``, are not mentioned. A folder without
+    images is mentioned if it could be a class, because folders beside it contain images.
+
+    Args:
+      listing: the content of the folder or zip.
+      images: the images in it.
+      others: the files that are not images.
+    """
+    parts = []
     if others:
         noun = "1 file that is not an image" if len(others) == 1 else f"{len(others):,} files that are not images"
-        warnings.warn(f"{files.name}: left out {noun}: {_count_kinds(others)}.", stacklevel=3)
-    return files, images
+        parts.append(f"{noun}: {_count_kinds(others)}")
+    skipped_folders = natural_order({PurePosixPath(name).name for name in listing.skipped if name.endswith("/")})
+    if skipped_folders:
+        parts.append(f"folders that are hidden, runs, or of the system: {_list_names(skipped_folders)}")
+    suffixes = image_suffixes()
+    hidden = [name for name in listing.skipped if PurePosixPath(name).suffix.lower() in suffixes]
+    if hidden:
+        parts.append(f"hidden images: {len(hidden):,} ({_list_names(hidden)})")
+    with_images = {parent for name in images for parent in PurePosixPath(name).parents}
+    with_classes = {folder.parent for folder in with_images if folder.parts}
+    folders = map(PurePosixPath, listing.folders)
+    empty = [str(place) for place in folders if place not in with_images and place.parent in with_classes]
+    if empty:
+        parts.append(f"folders without images: {_list_names(natural_order(empty))}")
+    return "; ".join(parts)
+
+
+def _list_names(names: Sequence[str]) -> str:
+    return ", ".join([*names[:KINDS], "..."] if len(names) > KINDS else names)
 
 
 def _is_zip(path: Path) -> bool:
@@ -209,21 +329,3 @@ def _count_kinds(names: list[str]) -> str:
 def _remedy(suffix: str) -> str:
     package = plugin_for(suffix)
     return f" (install {package} to read them)" if package else ""
-
-
-def classes_of_folders(parents: list[str]) -> tuple[tuple[str, ...], np.ndarray | None]:
-    """Return the class of each file, from the names of the folders.
-
-    Args:
-      parents: the folder of each file; "." for a file without a folder.
-
-    Returns:
-      The names of the classes in alphabetical order, in which digits are compared as numbers, and the label of each
-      file, int32 [N]. If any file has no folder, the files have no classes: the names are empty, and the labels are
-      None.
-    """
-    if "." in parents:
-        return (), None
-    classes = tuple(natural_order(set(parents)))
-    index = {name: i for i, name in enumerate(classes)}
-    return classes, np.array([index[parent] for parent in parents], np.int32)

@@ -1,18 +1,20 @@
 """Provide the image files of a folder or a zip as a source.
 
 Files can have any of the formats in ``jaxgan.data.image_formats.readable_formats``, any size, and any colour mode that
-Pillow supports, such as grey or RGB. If any image is directly in the folder, the images have no labels. Otherwise, the
-label of an image is the index of its sub-folder in alphabetical order, in which 2 comes before 10.
+Pillow supports, such as grey or RGB. The labels are read from a ``dataset.json``, if there is one; see
+``jaxgan.data.dataset_json``. If any image is directly in the folder, the images have no labels. Otherwise, the label of
+an image is the index of its sub-folder in alphabetical order, in which 2 comes before 10.
 """
 
-import os
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
+from jaxgan.data.dataset_json import read_dataset_json
 from jaxgan.data.decoding import read_pixels
-from jaxgan.data.folders import classes_of_folders, find_images
 from jaxgan.data.image_headers import common_size, read_headers
+from jaxgan.data.layouts import classes_of_folders, find_split, select_domain
 from jaxgan.data.representation import ShownSource
 
 
@@ -24,6 +26,8 @@ class ImageFiles(ShownSource):
       resolution: height and width in pixels. Images are cropped to a centred square and resized with antialiasing
         (Lanczos). None keeps the size of the files, which must be square and the same for all.
       channels: 1 (grey), 3 (colour) or 4 (colour with alpha). None uses 1 if all files are grey, and 3 otherwise.
+      split: train, validation or test, see ``find_split``.
+      domain: A or B, to read only the images in the folder of this domain, see ``select_domain``.
 
     Warns:
       UserWarning: if files are left out, or if decoding converts or loses something that the images contain, such as
@@ -34,14 +38,23 @@ class ImageFiles(ShownSource):
         message names the file.
     """
 
-    def __init__(self, path: str | Path, resolution: int | None = None, channels: int | None = None):
-        self._files, self._names = find_images(Path(path))
-        self.name = self._files.name
-        parents = [str(PurePosixPath(name).parent) for name in self._names]
-        # Archives often contain a single folder with all other folders in it. Its name is not part of the names of the
-        # classes.
-        around = os.path.commonpath(parents)
-        self.classes, self._labels = classes_of_folders([os.path.relpath(parent, around) for parent in parents])
+    def __init__(
+        self,
+        path: str | Path,
+        resolution: int | None = None,
+        channels: int | None = None,
+        split: str = "train",
+        domain: Literal["A", "B"] | None = None,
+    ):
+        images = find_split(Path(path), split)
+        if domain is not None:
+            images = select_domain(images, domain)
+        self._files, self._names, self.name = images.files, images.names, images.files.name
+        self.classes, self._labels = (), None
+        if domain is not None:
+            self.name = str(Path(self.name, images.around))
+        else:
+            self.classes, self._labels = read_dataset_json(images) or classes_of_folders(self.name, images.places)
         headers = read_headers(self._files, self._names)
         if resolution is None:
             resolution = common_size(self.name, self._names, headers.sizes, square=True)[0]

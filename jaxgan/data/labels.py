@@ -57,7 +57,7 @@ def check_indices(labels: np.ndarray, classes: Sequence[str], where: str) -> np.
     """Return labels as int32 [N], if each of them is the index or the name of a class.
 
     Args:
-      labels: indices from 0 to the number of classes minus 1, or names, of the types of ``class_indices``.
+      labels: indices from 0 to the number of classes minus 1, or names, [N], of the types of ``class_indices``.
       classes: the names of the classes.
       where: the origin of the labels, the subject of messages.
 

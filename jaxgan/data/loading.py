@@ -51,7 +51,8 @@ def load(
           can have any sizes and are not resized.
       resolution: height and width of the images in pixels; None keeps their own size.
       channels: number of channels of image files: 1, 3 or 4. None uses 1 if all files are grey, and 3 otherwise.
-      split: the split of a TFDS data set or of the photographs.
+      split: the split of a TFDS data set, of the photographs, or of a folder or zip with folders such as train and
+        test; see ``jaxgan.data.layouts``.
       data_dir: the folder of prepared TFDS data sets; None uses the default of TFDS.
       argument: the name of the caller's argument, for messages.
       uncropped: whether images may be rectangles and have different sizes, if ``resolution`` is None. A batch of such
@@ -72,15 +73,16 @@ def load(
         )
         return stack_channels(grey)
     if data.startswith("tiles:"):
-        return load_tiles(data.removeprefix("tiles:"), resolution, channels, argument)
+        return load_tiles(data.removeprefix("tiles:"), resolution, channels, argument, split)
     check_resolution(resolution)
     path = Path(data)
     suffix = path.suffix.lower()
     uncropped = uncropped and resolution is None
     if is_image_store(path):
-        found = uncropped_files(path, channels) if uncropped else None
-        source = found or images.ImageFiles(path, resolution, channels)
+        found = uncropped_files(path, channels, split) if uncropped else None
+        source = found or images.ImageFiles(path, resolution, channels, split)
     elif suffix in (".npz", ".npy") and path.is_file():
+        check_no_split(split, data)
         source = load_arrays(path)
     elif path.is_file():
         kind = f"a {path.suffix} file" if path.suffix else "a file without a suffix"
@@ -88,6 +90,7 @@ def load(
     elif data.partition(":")[0] == "photos":
         source = photos.load(data, resolution=resolution, channels=channels, split=split, argument=argument)
     elif data in TOYS:
+        check_no_split(split, data)
         source = Arrays(TOYS[data](TOY_EXAMPLES), name=data)
     elif ("/" in data and (path.is_absolute() or path.parent.is_dir())) or suffix in (".zip", ".npz", ".npy"):
         raise ValueError(f"`{argument}` {data!r} does not exist.{suggest_path(path)}")
@@ -148,6 +151,17 @@ def as_source(
             f"{type(data).__name__}. For arrays with labels, pass jaxgan.data.Arrays(images, labels)."
         )
     return resize_source(source, resolution, channels)
+
+
+def check_no_split(split: str, data: str) -> None:
+    """Raise a ``ValueError`` if a split of data without splits is requested.
+
+    Args:
+      split: the requested split; only train is allowed.
+      data: the name of the data, for messages.
+    """
+    if split != "train":
+        raise ValueError(f"`split` must be train for {data}, which has no splits, got {split!r}.")
 
 
 def check_resolution(resolution: int | None) -> None:

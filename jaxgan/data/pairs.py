@@ -6,9 +6,8 @@ with the same index. In a batch, ``input`` contains the inputs and ``image`` con
 """
 
 import dataclasses
-import os
-from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+import unicodedata
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -16,13 +15,16 @@ from PIL import Image
 
 from jaxgan.data.array_files import load_arrays
 from jaxgan.data.decoding import convert_channels, crop_to_square, decode
-from jaxgan.data.folders import Files, find_images, is_image_store
+from jaxgan.data.folders import is_image_store
 from jaxgan.data.image_headers import common_size, read_headers
-from jaxgan.data.loading import cache_if_small, check_resolution, resize_source, suggest_path
+from jaxgan.data.layouts import ImageSet, find_split, has_domains, select_domain
+from jaxgan.data.loading import cache_if_small, check_no_split, check_resolution, resize_source, suggest_path
 from jaxgan.data.representation import ShownSource
 from jaxgan.data.source import Arrays, Source, read_into_memory
 
 Direction = Literal["left-to-right", "right-to-left"]
+Halves = Literal["square", "any"]
+SQUARE = 1.05  # largest ratio of the sides of a half that counts as square
 
 
 def load(
@@ -33,6 +35,8 @@ def load(
     channels: int | None = None,
     direction: Direction = "left-to-right",
     scale: int = 1,
+    halves: Halves = "square",
+    split: str = "train",
 ) -> Source:
     """Return the pairs that ``data`` and ``data_a`` name, as a source.
 
@@ -41,9 +45,9 @@ def load(
 
     Args:
       data: a folder or a zip of image files, or an ``.npz`` file. If ``data_a`` is None, each image file contains the
-        input and the target image side by side, see ``SideBySide``, and an ``.npz`` file has the arrays ``inputs`` and
-        ``images``. If ``data_a`` is given, image files contain the target images, see ``EqualNames``, and an ``.npz``
-        file has an array ``images``.
+        input and the target image side by side, see ``SideBySide``; or the images are in the folders A and B, where the
+        files in A are on the left; and an ``.npz`` file has the arrays ``inputs`` and ``images``. If ``data_a`` is
+        given, image files contain the target images, see ``EqualNames``, and an ``.npz`` file has an array ``images``.
       data_a: the inputs, one for each image of ``data``: a folder or a zip of image files, an ``.npz`` file with an
         array ``images``, or an ``.npy`` file. None if ``data`` contains the inputs too.
       resolution: height and width of the images in pixels. Inputs have a height and width of ``resolution/scale``. None
@@ -53,6 +57,8 @@ def load(
       direction: the order of the halves in image files that contain both: ``left-to-right`` if the input is on the left
         and the image is on the right, or ``right-to-left``.
       scale: height and width of an image, divided by the height and width of its input.
+      halves: the shape of the halves of files that contain both: ``square``, or ``any`` for rectangles.
+      split: the split of a folder or zip with folders such as train and test, see ``jaxgan.data.layouts``.
 
     Raises:
       ValueError: if the data do not exist or cannot be used. The message explains why.
@@ -71,16 +77,23 @@ def load(
             f"`direction` {direction} requires image files that contain the input and the target image side by side, "
             f"but {data} contains other pairs. Swap `data` and `data_a` instead."
         )
-    if kinds == ["images"]:
+    only = find_split(paths[0], split) if kinds == ["images"] else None
+    if only and has_domains(only):
+        domains = [select_domain(only, domain) for domain in "BA"]
+        images, inputs = domains if direction == "left-to-right" else reversed(domains)
+        source: Source = EqualNames(images, inputs, resolution, channels, scale)
+    elif only:
         if scale != 1:
             raise ValueError(
                 f"`scale` must be 1 if the input and the image are halves of the same file, got {scale}. For another "
                 "`scale`, pass a separate folder of inputs as `data_a`."
             )
-        source: Source = SideBySide(paths[0], resolution, channels, direction)
+        source = SideBySide(only, resolution, channels, direction, halves)
     elif kinds == ["images", "images"]:
-        source = EqualNames(paths[0], paths[1], resolution, channels, scale)
+        image_set, input_set = (find_split(path, split) for path in paths)
+        source = EqualNames(image_set, input_set, resolution, channels, scale)
     elif set(kinds) == {"arrays"}:
+        check_no_split(split, data)
         source = _resize_pairs(_load_arrays(paths), resolution, channels, scale)
     else:
         raise ValueError(
@@ -111,33 +124,42 @@ def _check_upright(size: tuple[int, int], header: tuple[int, int]) -> None:
         )
 
 
+_SIDE_BY_SIDE = (
+    "Each file must contain an input and its image side by side. If inputs and images are in separate folders, pass "
+    "the folder of inputs as `data_a` and the folder of images as `data`, or name the folders A and B."
+)
+
+
 class SideBySide(ShownSource):
     """A ``Source`` of image files that contain an input and its target image side by side.
 
     This is the format of pix2pix's data (Isola et al. 2017, 1611.07004). Files are decoded when they are read.
 
     Args:
-      path: a folder or a zip.
+      images: a folder or a zip, or the images of one split of it.
       resolution: height and width in pixels. Both halves are cropped to a centred square and resized with antialiasing
         (Lanczos). None keeps the size of the halves, which must be the same for all files.
       channels: 1 (grey), 3 (colour) or 4 (colour with alpha). None uses 1 if all files are grey, and 3 otherwise.
       direction: ``left-to-right`` if the input is the left half, or ``right-to-left`` if it is the right half.
+      halves: ``square``, or ``any`` if the halves can be rectangles.
 
     Raises:
-      ValueError: if there is no image, if a file has an odd width, if ``resolution`` is None and the sizes differ, or
-        if a file cannot be decoded. The message names the file.
+      ValueError: if there is no image, if a file has an odd width or is not about twice as wide as high while
+        ``halves`` is square, if ``resolution`` is None and the sizes differ, or if a file cannot be decoded. The
+        message names the file.
     """
 
     classes = ()
 
     def __init__(
         self,
-        path: str | Path,
+        images: str | Path | ImageSet,
         resolution: int | None = None,
         channels: int | None = None,
         direction: Direction = "left-to-right",
+        halves: Halves = "square",
     ):
-        self._files, self._names = find_images(Path(path))
+        self._files, self._names, _ = images if isinstance(images, ImageSet) else find_split(Path(images))
         self.name, self._resolution, self._direction = self._files.name, resolution, direction
         headers = read_headers(self._files, self._names)
         self._sizes = headers.sizes
@@ -145,14 +167,28 @@ class SideBySide(ShownSource):
             if width % 2:
                 raise ValueError(
                     f"{self.name}: {name} is {width} x {height}, and an odd width cannot be split into two halves. "
-                    "Each file must contain an input and its image side by side. If inputs and images are in separate "
-                    "folders, pass the folder of inputs as `data_a` and the folder of images as `data`."
+                    f"{_SIDE_BY_SIDE}"
                 )
-        halves = [(height, width // 2) for height, width in self._sizes]
-        size = (resolution, resolution) if resolution else common_size(f"{self.name} (halves)", self._names, halves)
+        if halves == "square":
+            self._check_square_halves()
+        halves_sizes = [(height, width // 2) for height, width in self._sizes]
+        size = (
+            (resolution, resolution) if resolution else common_size(f"{self.name} (halves)", self._names, halves_sizes)
+        )
         self._channels = headers.channels if channels is None else channels
         self.shape = (*size, self._channels)
-        dataclasses.replace(headers, sizes=halves).warn(self._channels, resolution)
+        dataclasses.replace(headers, sizes=halves_sizes).warn(self._channels, resolution)
+
+    def _check_square_halves(self) -> None:
+        """Raise a ``ValueError`` if a file is not about twice as wide as high: it is probably a single photograph."""
+        wrong = [i for i, (h, w) in enumerate(self._sizes) if not 1 / SQUARE <= w / (2 * h) <= SQUARE]
+        if wrong:
+            height, width = self._sizes[wrong[0]]
+            raise ValueError(
+                f"{self.name}: {len(wrong):,} of {len(self._names):,} files are not about twice as wide as high, such "
+                f"as {self._names[wrong[0]]}, which is {width} x {height}. {_SIDE_BY_SIDE} If the halves are "
+                "rectangles, set `halves` to any."
+            )
 
     def __len__(self) -> int:
         return len(self._names)
@@ -180,8 +216,8 @@ class EqualNames(ShownSource):
     Files are decoded when they are read.
 
     Args:
-      images: a folder or a zip of the images.
-      inputs: a folder or a zip of their inputs.
+      images: a folder or a zip of the images, or the images of one split of it.
+      inputs: a folder or a zip of their inputs, or the images of one split of it.
       resolution: height and width of the images in pixels. Images are cropped to a centred square and resized with
         antialiasing (Lanczos). Inputs are cropped and resized in the same way, to ``resolution / scale``. None keeps
         the size of the files, which must be the same for all images.
@@ -199,8 +235,8 @@ class EqualNames(ShownSource):
 
     def __init__(
         self,
-        images: str | Path,
-        inputs: str | Path,
+        images: str | Path | ImageSet,
+        inputs: str | Path | ImageSet,
         resolution: int | None = None,
         channels: int | None = None,
         scale: int = 1,
@@ -260,10 +296,11 @@ class _NamedImages:
     A file is found by its key, the part of its name that both files of a pair have in common.
     """
 
-    def __init__(self, path: str | Path, channels: int | None, resolution: int | None):
-        self.files, names = find_images(Path(path))
+    def __init__(self, source: str | Path | ImageSet, channels: int | None, resolution: int | None):
+        images = source if isinstance(source, ImageSet) else find_split(Path(source))
+        self.files, names = images.files, images.names
         headers = read_headers(self.files, names)
-        keys = _keys(self.files, names)
+        keys = _keys(images)
         self.names, self.sizes = dict(zip(keys, names)), dict(zip(keys, headers.sizes))
         self.channels, self._resolution = headers.channels if channels is None else channels, resolution
         headers.warn(self.channels, resolution)
@@ -277,23 +314,22 @@ class _NamedImages:
         return decode(self.files, self.names[key], to_array)
 
 
-def _keys(files: Files, names: Sequence[str]) -> list[str]:
-    """Return the names of files without extensions.
+def _keys(images: ImageSet) -> list[str]:
+    """Return the names of files without extensions, and without the folders around all files and of the split.
 
-    Archives often have a single folder that contains all files. The name of such a folder is removed too.
+    macOS and other systems encode letters with accents differently, so the names are normalised.
 
     Raises:
       ValueError: if two files have the same name without extensions.
     """
-    around = os.path.commonpath([PurePosixPath(name).parent for name in names])
-    keys = [PurePosixPath(os.path.relpath(name, around or ".")).with_suffix("").as_posix() for name in names]
+    keys = [unicodedata.normalize("NFC", place.with_suffix("").as_posix()) for place in images.places]
     first_of_key: dict[str, str] = {}
-    for key, name in zip(keys, names):
+    for key, name in zip(keys, images.names):
         first = first_of_key.setdefault(key, name)
         if first != name:
             raise ValueError(
-                f"{files.name}: {first} and {name} have the same name, apart from the extension. Remove the file that "
-                "does not belong to a pair."
+                f"{images.files.name}: {first} and {name} have the same name, apart from the extension. Remove the "
+                "file that does not belong to a pair."
             )
     return keys
 

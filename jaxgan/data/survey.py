@@ -8,8 +8,9 @@ import numpy as np
 from jaxgan.core.array_archives import is_npy, map_npy, read_npz_headers
 from jaxgan.data import datasets
 from jaxgan.data.array_checks import check_axes
-from jaxgan.data.folders import find_images, is_image_store
+from jaxgan.data.folders import is_image_store
 from jaxgan.data.image_headers import read_headers
+from jaxgan.data.layouts import find_split
 from jaxgan.data.loading import TOYS, load
 from jaxgan.data.source import Source
 
@@ -54,7 +55,7 @@ def survey(data: str) -> Survey:
     """
     path = Path(data)
     if is_image_store(path):
-        files, names = find_images(path)
+        files, names, _ = find_split(path)
         headers = read_headers(files, [names[i] for i in _spread(len(names), MAX_HEADERS)])
         return _summarize(data, len(names), headers.sizes, headers.channels)
     if path.suffix.lower() in (".npz", ".npy") and path.is_file():

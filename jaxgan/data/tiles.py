@@ -7,15 +7,20 @@ from pathlib import Path
 import numpy as np
 
 from jaxgan.data.decoding import read_pixels
-from jaxgan.data.folders import find_images, is_image_store
+from jaxgan.data.folders import is_image_store
 from jaxgan.data.image_headers import read_headers
+from jaxgan.data.layouts import find_split
 from jaxgan.data.source import Arrays
 
 SIZE = 64  # default height and width of a tile in pixels
 
 
 def load_tiles(
-    path: str | Path, resolution: int | None = None, channels: int | None = None, argument: str = "data"
+    path: str | Path,
+    resolution: int | None = None,
+    channels: int | None = None,
+    argument: str = "data",
+    split: str = "train",
 ) -> Arrays:
     """Return tiles of every image of a folder or a zip.
 
@@ -28,6 +33,7 @@ def load_tiles(
       resolution: height and width of a tile in pixels; None uses 64.
       channels: 1, 3 or 4; None uses 1 if every image is grey, and 3 otherwise.
       argument: the name of the caller's argument, for messages.
+      split: train, validation or test, see ``find_split``.
 
     Returns:
       The tiles, uint8 [N, resolution, resolution, channels].
@@ -42,7 +48,7 @@ def load_tiles(
     path, size = Path(path), SIZE if resolution is None else resolution
     if not is_image_store(path):
         raise ValueError(f"`{argument}` 'tiles:{path}' must name an existing folder or .zip file after 'tiles:'.")
-    files, names = find_images(path)
+    files, names, _ = find_split(path, split)
     headers = read_headers(files, names)
     sizes, depth = headers.sizes, headers.channels if channels is None else channels
     corners = [

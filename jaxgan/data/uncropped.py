@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from jaxgan.data.decoding import read_pixels
-from jaxgan.data.folders import find_images
 from jaxgan.data.image_headers import read_headers
+from jaxgan.data.layouts import find_split
 from jaxgan.data.representation import ShownSource
 
 
@@ -67,12 +67,13 @@ class UncroppedImages(ShownSource):
         return {"image": ImageSequence(self._decode_one, indices)}
 
 
-def uncropped_files(path: Path, channels: int | None = None) -> UncroppedImages | None:
+def uncropped_files(path: Path, channels: int | None = None, split: str = "train") -> UncroppedImages | None:
     """Return the images of a folder or a zip at their own sizes; None if all are squares of the same size.
 
     Args:
       path: a folder or a zip.
       channels: 1 (grey), 3 (colour) or 4 (colour with alpha). None uses 1 if all files are grey, and 3 otherwise.
+      split: train, validation or test, see ``find_split``.
 
     Warns:
       UserWarning: if files are left out, or if decoding converts or loses something that the images contain.
@@ -80,7 +81,7 @@ def uncropped_files(path: Path, channels: int | None = None) -> UncroppedImages 
     Raises:
       ValueError: if there is no image, or if the header of a file cannot be read. The message names the file.
     """
-    files, names = find_images(path)
+    files, names, _ = find_split(path, split)
     headers = read_headers(files, names)
     height, width = (max(lengths) for lengths in zip(*headers.sizes))
     if set(headers.sizes) == {(height, height)}:

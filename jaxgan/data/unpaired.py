@@ -4,7 +4,10 @@ from pathlib import Path
 
 from jaxgan.core import extras
 from jaxgan.data import datasets
-from jaxgan.data.loading import cache_if_small, load as load_one, resize_source
+from jaxgan.data.folders import is_image_store
+from jaxgan.data.images import ImageFiles
+from jaxgan.data.layouts import find_split, has_domains
+from jaxgan.data.loading import cache_if_small, check_resolution, load as load_one, resize_source
 from jaxgan.data.source import Unpaired
 
 
@@ -22,7 +25,8 @@ def load(
     Args:
       data: if ``data_a`` is given, the images, see ``jaxgan.data.load``. Otherwise, both domains: a data set of
         TensorFlow Datasets (TFDS) with the splits trainA and trainB, such as ``cycle_gan/horse2zebra``, or a folder
-        that contains the folders trainA and trainB. Domain A contains the inputs, and domain B contains the images.
+        or zip that contains the folders trainA and trainB, or other folders of the domains A and B; see
+        ``jaxgan.data.layouts``. Domain A contains the inputs, and domain B contains the images.
       data_a: the inputs; None if ``data`` contains both domains.
       resolution: height and width of all images in pixels; None keeps their own size.
       channels: number of channels of image files: 1, 3 or 4. None uses 1 for a domain if all its files are grey, and 3
@@ -41,14 +45,14 @@ def load(
         return Unpaired(images=images, inputs=inputs)
     path = Path(data)
     if path.exists():
-        if missing := [name for name in (f"{split}A", f"{split}B") if not (path / name).is_dir()]:
+        if not (is_image_store(path) and has_domains(find_split(path, split))):
             raise ValueError(
-                f"`data` {data!r} must contain the folders {split}A with the inputs and {split}B with the images, but "
-                f"{' and '.join(missing)} cannot be found. If the inputs are somewhere else, pass them as `data_a`."
+                f"`data` {data!r} must contain the folders {split}A with the inputs and {split}B with the images, or "
+                f"the folders A and B in {split}. If the inputs are somewhere else, pass them as `data_a`."
             )
-        inputs, images = (
-            load_one(str(path / f"{split}{domain}"), resolution=resolution, channels=channels) for domain in "AB"
-        )
+        check_resolution(resolution)
+        inputs = cache_if_small(ImageFiles(path, resolution, channels, split, "A"))
+        images = cache_if_small(ImageFiles(path, resolution, channels, split, "B"))
         return Unpaired(images=images, inputs=inputs)
     try:
         inputs, images = (

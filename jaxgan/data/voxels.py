@@ -4,8 +4,7 @@ A cube is an array [n, n, n, 1]. The axes are x, y and z, as in the mesh that th
 source are uint8, with 0 for an empty voxel and 255 for a solid voxel. ``normalize`` converts 0 to -1 and 255 to 1.
 """
 
-import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -13,8 +12,9 @@ from jaxgan.core.array_archives import read_npz
 from jaxgan.data import binvox
 from jaxgan.data.array_files import warn_of_unused_arrays
 from jaxgan.data.digits import CLASSES, read_digits
-from jaxgan.data.folders import classes_of_folders
+from jaxgan.data.folders import list_files
 from jaxgan.data.labels import class_indices
+from jaxgan.data.layouts import classes_of_folders
 from jaxgan.data.loading import cache_if_small, check_resolution
 from jaxgan.data.representation import ShownSource
 from jaxgan.data.source import Arrays, Source
@@ -206,14 +206,14 @@ class BinvoxFiles(ShownSource):
 
     def __init__(self, path: str | Path, resolution: int | None = None):
         self._path, self._resolution, self.name = Path(path), resolution, str(path)
-        walked = (Path(folder, file) for folder, _, files in os.walk(path) for file in files)
-        self._files = sorted(file.relative_to(path) for file in walked if file.suffix.lower() == ".binvox")
+        listed = map(PurePosixPath, list_files(self._path).listing().names)
+        self._files = sorted(file for file in listed if file.suffix.lower() == ".binvox")
         if not self._files:
             raise ValueError(
                 f"{path} contains no .binvox files. The files must be directly in it, or in one sub-folder for each "
                 "class."
             )
-        self.classes, self._labels = classes_of_folders([file.parent.as_posix() for file in self._files])
+        self.classes, self._labels = classes_of_folders(self.name, self._files)
         self._side = resolution or self._cube(0).shape[0]
 
     def __len__(self) -> int:

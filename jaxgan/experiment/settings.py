@@ -24,6 +24,7 @@ heading under which the help lists the fields that follow the comment.
 import dataclasses
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal
 
 import jax
@@ -33,6 +34,7 @@ import optax
 from jaxgan.augment import AdaptiveProbability, Augmentation, Kind
 from jaxgan.core.gradients import accumulate
 from jaxgan.data import Source, load, transforms
+from jaxgan.data.layouts import explain_missing_labels, has_split
 
 # Ranges for ``check``. Both ends are allowed.
 LARGEST = 2**31 - 1  # the largest integer that devices compute with
@@ -255,8 +257,8 @@ class TranslationSettings(LinearDecaySettings):
     # Data
     test_data: str | None
     """Path or name of test data, as for ``data``. The test images are translated for sample grids and evaluations, and
-    are not used for training. If ``data`` names the bundled photographs, the default is their test split. Otherwise,
-    the default is the training data."""
+    are not used for training. If ``data`` has a test split, such as a folder with the folders train and test, it is the
+    default. Otherwise, the default is the training data."""
     jitter: bool
     """Augment training images with random jitter: enlarge them by a factor of 286 / 256, and crop them to their
     original size at a random position."""
@@ -293,9 +295,9 @@ class TranslationSettings(LinearDecaySettings):
         """
         train = self.load_images(load(self.data, "train") if source is None else source)
         if self.test_data is not None:
-            test = load(self.test_data, "train")
-        elif source is None and self.data.partition(":")[0] == "photos":
-            # `data` names the bundled photographs. The name of a folder would be photos/ or ./photos.
+            test = load(self.test_data, "test" if has_split(self.test_data, "test") else "train")
+        elif source is None and (self.data.partition(":")[0] == "photos" or has_split(self.data, "test")):
+            # The name photos denotes the bundled photographs. The name of a folder would be photos/ or ./photos.
             test = load(self.data, "test")
         else:
             test = train
@@ -352,8 +354,7 @@ def require_classes(source: Source) -> tuple[str, ...]:
       ValueError: if the examples have no labels.
     """
     if not source.classes:
-        raise ValueError(
-            f"{source.name} has no labels, but a conditional model needs them. Use an .npz file with labels, a folder "
-            "with one subfolder per class, or a TFDS dataset with labels."
-        )
+        reason = explain_missing_labels(Path(source.name))
+        fix = "Use an .npz file with labels, a folder with one subfolder per class, or a TFDS dataset with labels."
+        raise ValueError(f"{source.name} has no labels, but a conditional model needs them. {reason or fix}")
     return source.classes

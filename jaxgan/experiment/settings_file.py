@@ -115,9 +115,9 @@ RENAMED: Mapping[str, Mapping[str, str | tuple[str, Mapping[Any, Any]] | None]] 
     "wgan_gp": {"base": "base_resolution", "critic_turns": "n_critic", "penalty": "gp_weight"},
 }
 
-# For each experiment, the settings that older versions did not have. Their defaults reproduce the behaviour of these
-# versions.
-ADDED: Mapping[str, frozenset[str]] = {"r3gan": frozenset({"mirror"})}
+# For each experiment, the settings that older versions did not have, and the values with which the experiment behaves
+# as in these versions.
+ADDED: Mapping[str, Mapping[str, Any]] = {"pix2pix": {"halves": "any"}, "r3gan": {"mirror": False}}
 
 
 # Settings that no file contains, with the names of older versions: the noise of private training could be computed from
@@ -187,8 +187,8 @@ def _renamed_sweep(text: str, look_up: Callable[[str], tuple[str, Any] | None]) 
 def read_settings(values: Mapping[str, Any], config_class: type, where: Any, experiment: str) -> Any:
     """Return settings that were read from JSON as an instance of ``config_class``.
 
-    Older names are replaced by the current names, see ``RENAMED``. Missing settings get their current default. A
-    warning on standard error lists the missing settings, except for the settings in ``ADDED``.
+    Older names are replaced by the current names, see ``RENAMED``. Missing settings get their value in
+    ``ADDED``, or else their current default. A warning on standard error lists the settings that get their default.
 
     Args:
       values: settings as a dictionary from names to values, as read from JSON.
@@ -207,7 +207,9 @@ def read_settings(values: Mapping[str, Any], config_class: type, where: Any, exp
             f"{where} has settings that {experiment} does not have: {', '.join(sorted(unknown))}. Remove them, or use "
             "the version of jaxgan that wrote them."
         )
-    known = {*values, *ADDED.get(experiment, ()), *SECRET}
+    added = {name: value for name, value in ADDED.get(experiment, {}).items() if name in defaults}
+    values = {**added, **values}
+    known = {*values, *SECRET}
     missing = [f"{name} {format_setting(default)}" for name, default in defaults.items() if name not in known]
     if missing:
         warn_once(

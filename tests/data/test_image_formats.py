@@ -24,7 +24,7 @@ def only(source):
 
 
 def halves(path):
-    batch = data.pairs.load(str(path)).read(np.array([0]))
+    batch = data.pairs.load(str(path), halves="any").read(np.array([0]))
     return np.concatenate([batch["input"][0], batch["image"][0]], 1)
 
 

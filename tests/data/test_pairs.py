@@ -49,9 +49,9 @@ def test_pairs_are_halves_of_a_file(make, tmp_path):
 def test_halves_keep_their_size_or_are_resized(tmp_path):
     wide = RNG.integers(0, 256, (2, 6, 10, 3), np.uint8)
     path = folder(tmp_path, {"a.png": beside(*wide)})
-    check_one = everything(pairs.load(str(path)))
+    check_one = everything(pairs.load(str(path), halves="any"))
     np.testing.assert_array_equal(check_one["input"][0], wide[0])
-    made = everything(pairs.load(str(path), resolution=4))
+    made = everything(pairs.load(str(path), resolution=4, halves="any"))
     np.testing.assert_array_equal(made["input"], resize_images(wide[:1], 4))
     np.testing.assert_array_equal(made["image"], resize_images(wide[1:], 4))
 
@@ -166,7 +166,7 @@ MANY = {f"{i}.png": noise() for i in range(5)}
 # By problem: a function that creates the data, the arguments of ``load``, and the message.
 BAD = {
     "odd width": (lambda p: side(p, a=WIDE, b=noise((17, 8))), {}, r"data: b\.png is 17 x 8, and an odd width cannot be split into two halves"),
-    "halves of two sizes": (lambda p: side(p, a=WIDE, b=noise((16, 9))), {}, r"\(halves\): all images .* but a\.png is 8 x 8 and b\.png is 8 x 9\. Set `resolution`"),
+    "halves of two sizes": (lambda p: side(p, a=WIDE, b=noise((16, 9))), {"halves": "any"}, r"\(halves\): all images .* but a\.png is 8 x 8 and b\.png is 8 x 9\. Set `resolution`"),
     "truncated pair": (lambda p: side(p, a=WIDE, b=noise((128, 64))[:-2000]), {"resolution": 8}, r"b\.png cannot be decoded"),
     "no image": (lambda p: side(p, a=b"no png"), {}, r"a\.png is not an image, or its format is not supported"),
     "nothing": (lambda p: [folder(p / "data", {"a.txt": b""})], {}, r"contains no images \(other files: 1 \.txt\)"),

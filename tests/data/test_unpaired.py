@@ -254,13 +254,17 @@ def test_a_folder_contains_both_domains_or_two_names_do(tmp_path, horses):
         f"{x}/{i}.png": noise((8, 8)) for x, count in (("trainA", 3), ("trainB", 4), ("other", 2)) for i in range(count)
     }
     path = folder(tmp_path / "both", files)
-    one, two = unpaired.load(str(path)), unpaired.load(str(path / "trainB"), str(path / "trainA"))
+    with pytest.warns(
+        UserWarning, match=r"both: the 7 images of the split train are used, not 2 images beside the folders"
+    ):
+        one = unpaired.load(str(path))
+    two = unpaired.load(str(path / "trainB"), str(path / "trainA"))
     for source in (one, two):
         assert [len(x) for x in source.domains.values()] == [4, 3]
         assert source.name == f"{path / 'trainA'} to {path / 'trainB'}"
     with pytest.raises(
         ValueError,
-        match=r"both' must contain the folders testA .* and testB .*, but testA and testB cannot be found\. If the",
+        match=r"both has no split 'test', but the splits train \(7\)\.",
     ):
         unpaired.load(str(path), split="test")
     with pytest.raises(

@@ -15,7 +15,7 @@ import pytest
 from helpers import programs
 
 from experiments import dcgan
-from jaxgan.experiment.settings_file import RENAMED, check_types, format_setting, read_settings, rename_settings
+from jaxgan.experiment.settings_file import ADDED, RENAMED, check_types, format_setting, read_settings, rename_settings
 
 # The defaults of every experiment, written by the last version before settings were renamed.
 OLDER = json.loads(Path(__file__).with_name("older_settings.json").read_text())
@@ -28,7 +28,8 @@ def config_class(experiment):
 @pytest.mark.parametrize("experiment", OLDER)
 def test_older_settings_are_read_as_current_ones(experiment, capsys):
     today = config_class(experiment)()
-    assert read_settings(OLDER[experiment], type(today), "config.json", experiment) == today
+    expected = dataclasses.replace(today, **ADDED.get(experiment, {}))
+    assert read_settings(OLDER[experiment], type(today), "config.json", experiment) == expected
     assert capsys.readouterr().err == ""  # no warning about missing settings
     entries = [entry for entry in RENAMED.get(experiment, {}).values() if entry is not None]
     named = [entry if isinstance(entry, str) else entry[0] for entry in entries]
