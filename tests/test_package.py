@@ -90,6 +90,13 @@ def test_one_module_reads_array_files():
         ), path
 
 
+def test_only_one_module_prints():
+    """Text of unknown origin would otherwise reach the terminal with its control characters; see jaxgan.core.text."""
+    for path in sorted((ROOT / "jaxgan").rglob("*.py")):
+        names = {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
+        assert "print" not in names or path == ROOT / "jaxgan" / "core" / "text.py", path
+
+
 def test_no_file_executes_the_content_of_files():
     forbidden = r"^\s*(import|from) (pickle|dill|joblib)|\beval\(|\bexec\(|allow_pickle=True|\.extractall\("
     forbidden += r"|yaml\.(unsafe_|full_)?load\(|os\.system\(|\bsubprocess\b|torch\.load\(|shell=True|marshal"

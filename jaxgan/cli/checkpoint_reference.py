@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import jax
 import numpy as np
 
 from jaxgan.cli.errors import print_warning
@@ -124,7 +125,9 @@ class MemberReference(CheckpointReference):
             raise ValueError(f"`member` must be 0 for the run in {path}, which has one member, got {self.member}.")
         state = state_from_leaves(run.init(run.keys), self.read(program), f"The checkpoint in {path}")
         index = self.member or 0
-        return Restored(run.experiment, run.member_states(state)[index], run.member_name(index), config)
+        # Some layers do not accept NumPy arrays, which a checkpoint contains, as constants of a compiled function.
+        member_state = jax.device_put(run.member_states(state)[index])
+        return Restored(run.experiment, member_state, run.member_name(index), config)
 
 
 @dataclasses.dataclass(frozen=True)

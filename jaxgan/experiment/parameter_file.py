@@ -95,5 +95,5 @@ def load(path: Path, name: str, config_class: type, build: Build, own_data: bool
         experiment = build(config)
     state = jax.jit(experiment.game.init)(jax.random.key(config.seed))
     variables = interop.read_parameters(path, experiment.variables(state))
-    state = experiment.game.unwrapped.with_variables(state, variables)
+    state = jax.device_put(experiment.game.unwrapped.with_variables(state, variables))
     return experiment, dataclasses.replace(state, step=jnp.int32(step)), ""

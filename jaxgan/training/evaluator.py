@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxgan.core.files import naming
 from jaxgan.core.state import State
+from jaxgan.core.text import say
 from jaxgan.data.source import Subset
 from jaxgan.evaluation import scores
 from jaxgan.evaluation.extractors import FeatureExtractor
@@ -45,7 +46,7 @@ class Evaluator:
         self._experiment, self._metrics, self._features = experiment, metrics, features
         self._count, self._seed = count, seed
         self._sample, self._reals = experiment.sampler(), None
-        self._path, self._say = None, print
+        self._path, self._say = None, say
         ranking = [metrics[0], features.protocol if features else None, count, seed]
         self.by = hashlib.sha256(json.dumps(ranking, sort_keys=True).encode()).hexdigest()[:16]
 

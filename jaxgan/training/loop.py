@@ -13,6 +13,7 @@ import numpy as np
 from jaxgan.core.files import reason_of
 from jaxgan.core.interruption import Interrupted
 from jaxgan.core.state import State
+from jaxgan.core.text import say
 from jaxgan.experiment.settings import Settings
 from jaxgan.monitoring.terminal import Terminal, say_nothing
 from jaxgan.training.announcements import waiting
@@ -221,5 +222,5 @@ def _is_quiet(options: RunOptions) -> bool:
 
 
 def _printer(options: RunOptions) -> Callable[[str], None]:
-    """Return ``print``, or for a quiet run a function that prints nothing."""
-    return say_nothing if _is_quiet(options) else print
+    """Return ``say``, or for a quiet run a function that prints nothing."""
+    return say_nothing if _is_quiet(options) else say

@@ -8,7 +8,9 @@ import pytest
 from helpers import programs
 from PIL import Image
 
+from experiments import gan
 from jaxgan.cli import experiment_files
+from jaxgan.cli.program import main
 from jaxgan.evaluation import classifier
 
 pytestmark = pytest.mark.integration
@@ -197,6 +199,61 @@ def test_data_that_another_decoder_may_have_changed_are_a_warning(elsewhere, cap
     assert "other versions (Pillow 1.0 before, jaxgan" in text, text
 
 
+# The experiment of a user, with a source of its own
+
+
+class Table:
+    """Images in a text file, one in each line."""
+
+    classes, shape = (), (8, 8, 1)
+
+    def __init__(self, path):
+        self.name, self._rows = path, np.loadtxt(path, np.float32)
+
+    def __len__(self):
+        return len(self._rows)
+
+    def read(self, indices):
+        return {"image": self._rows[indices].reshape(-1, 8, 8, 1)}
+
+
+def build_own(config, source=None):
+    return gan.build(config, Table(config.data) if source is None else source)
+
+
+def test_the_experiment_of_a_user_is_used_without_its_data_and_resumed_with_moved_data(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = np.random.default_rng(0).uniform(-1, 1, (12, 64))
+    np.savetxt("rows.txt", rows)
+
+    def ran(*arguments):
+        try:
+            main("own", gan.Config, build_own, "About.", [*map(str, arguments), "--run-dir", "run"])
+            code = 0
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        return code, "".join(capsys.readouterr())
+
+    code, text = ran(*programs.tiny("gan"), "--data", "rows.txt", "--steps", 1)
+    assert code == 0, text
+    (tmp_path / "rows.txt").rename(tmp_path / "moved.txt")
+    for command in (["sample", "--out", "a.npz", "--count", 4], ["export", "--out", "a.safetensors"]):
+        code, text = ran(*command)
+        assert code == 0 and NOT_NEEDED in text, text
+    assert "- `rows.txt`: the source and the licence are unknown" in (tmp_path / "a.md").read_text()
+    code, text = ran("resume", "--data", "moved.txt", "--steps", 2)
+    assert code == 0 and "resumed from step 1" in text, text
+    np.savetxt("moved.txt", -rows)
+    code, text = ran("resume", "--steps", 3)
+    assert code == 2 and "but the hash of 12 of the examples differs" in text, text
+
+
+def test_a_private_run_records_no_hash_of_its_examples(tmp_path):
+    run = programs.begun(tmp_path / "run", "gan", dp_noise_multiplier=1.0, dp_l2_clip=1.0)
+    record = json.loads((run / "config.json").read_text())
+    assert "hash" not in record["data"] and record["data"]["examples"] == 1797
+
+
 # Commands of every experiment without its data
 
 
@@ -219,8 +276,9 @@ def test_no_experiment_needs_its_data_to_use_a_checkpoint(experiment, tmp_path, 
     def ran(command, *flags):
         return programs.run(capsys, command, "--run-dir", run, *flags, experiment=experiment)
 
-    code, text = ran("export", "--out", "a.safetensors")
-    assert code == 0 and NOT_NEEDED in text, text
+    for name in ("a.safetensors", "a.jaxgan") if experiment == "r3gan" else ("a.safetensors",):
+        code, text = ran("export", "--out", name)
+        assert code == 0 and NOT_NEEDED in text, text
     if translates:
         Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save("photo.png")
         code, text = ran("translate", "--images", "photo.png", "--out", "translated")
