@@ -11,6 +11,8 @@ damage     each file of each checkpoint and of the run emptied, halved, deleted 
 disks      file systems of 2, 4 and 8 MB that become full (requires root on Linux)
 signals    SIGINT, SIGTERM, SIGHUP and SIGUSR1 in five phases of a run
 hosts      two processes on this machine, each of which is killed once
+mutations  3,000 changed files of every kind that jaxgan reads
+malicious  files that were made to execute code, to fill the memory or to never end
 
 Counts are printed as the program runs. Each case is written to results.jsonl in the output directory as soon as it is
 known. The exit code is 0 if no case failed, and 1 otherwise. The directories of failed trials are kept there.
@@ -30,7 +32,7 @@ import tyro
 
 from experiments.chaos import machine
 
-Trial = Literal["kills", "damage", "disks", "signals", "hosts"]
+Trial = Literal["kills", "damage", "disks", "signals", "hosts", "mutations", "malicious"]
 _SECONDS_BETWEEN_LINES = 10.0  # seconds between two printed lines of counts
 
 

@@ -37,6 +37,10 @@ _MAX_OBJECTS, _MAX_DEPTH, _MAX_NAME = 1 << 20, 50, 1000
 _BIG_ENDIAN = "The numbers in the file are big-endian. Load it in PyTorch on a little-endian machine and save it again."
 
 
+class _Refused(ValueError):
+    """Raised with a sentence about the file, in contrast to the errors of Python about damaged content."""
+
+
 class _Storage(NamedTuple):
     """The numbers of a tensor.
 
@@ -87,12 +91,12 @@ def read_torch(path: str | Path) -> dict[str, np.ndarray]:
         _collect_tensors(tree, "", tensors, [_MAX_OBJECTS])
         # Several tensors can share one storage. The limit ensures that a small file cannot fill the memory.
         if sum(map(_nbytes, tensors.values())) > 4 * len(content) + 2**26:
-            raise ValueError("The tensors of the file would be far larger than the file.")
+            raise _Refused("The tensors of the file would be far larger than the file.")
         return {name: _array(tensor, data) for name, tensor in tensors.items()}
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+    except _Refused as error:
+        raise ValueError(f"{path}: {error}") from None
     except Exception as error:  # damaged files can lead to any kind of error
-        raise ValueError(f"{path} is not a PyTorch file, or it is damaged ({type(error).__name__}).") from error
+        raise ValueError(f"{path} is not a PyTorch file, or it is damaged ({type(error).__name__}).") from None
 
 
 def _from_zip(file: BinaryIO) -> tuple[Any, Mapping[str, bytes]]:
@@ -105,17 +109,17 @@ def _from_zip(file: BinaryIO) -> tuple[Any, Mapping[str, bytes]]:
         members = archive.infolist()
         programs = [i.filename for i in members if i.filename == "data.pkl" or i.filename.endswith("/data.pkl")]
         if len(programs) != 1:
-            raise ValueError(
+            raise _Refused(
                 f"The zip file is not from PyTorch, because it contains {len(programs)} files named data.pkl."
             )
         if any(info.compress_type != zipfile.ZIP_STORED for info in members):
-            raise ValueError("The zip file is not from PyTorch, because its members are compressed.")
+            raise _Refused("The zip file is not from PyTorch, because its members are compressed.")
         if sum(info.file_size for info in members) > file.seek(0, io.SEEK_END):
-            raise ValueError("The zip file is damaged, because its members are larger than the file.")
+            raise _Refused("The zip file is damaged, because its members are larger than the file.")
         root = programs[0].removesuffix("data.pkl")
         data = {i.filename.removeprefix(root): archive.read(i) for i in members if i.filename.startswith(root)}
     if data.get("byteorder", b"little") != b"little":
-        raise ValueError(_BIG_ENDIAN)
+        raise _Refused(_BIG_ENDIAN)
     tree = _Unpickler(io.BytesIO(data["data.pkl"])).run()
     return tree, {name.removeprefix("data/"): content for name, content in data.items()}
 
@@ -129,13 +133,13 @@ def _from_pickles(file: BinaryIO) -> tuple[Any, Mapping[str, bytes]]:
     first = file.read(1)
     file.seek(0)
     if first != b"\x80" or _Unpickler(file).run() != _MAGIC:
-        raise ValueError(
+        raise _Refused(
             "The file was not written by torch.save, or it was written by a PyTorch version of 2016. Save it again "
             "with a newer version."
         )
     _Unpickler(file).run()  # the version of the protocol
     if _Unpickler(file).run().get("little_endian") is not True:
-        raise ValueError(_BIG_ENDIAN)
+        raise _Refused(_BIG_ENDIAN)
     machine = _Unpickler(file)
     tree = machine.run()
     data = {}
@@ -144,7 +148,7 @@ def _from_pickles(file: BinaryIO) -> tuple[Any, Mapping[str, bytes]]:
         size = count * _itemsize(dtype)
         data[key] = file.read(max(size, 0))
         if len(data[key]) != size:
-            raise ValueError(f"The file is damaged, because it ends within storage {key}.")
+            raise _Refused(f"The file is damaged, because it ends within storage {key}.")
     return tree, data
 
 
@@ -161,10 +165,10 @@ def _collect_tensors(tree: Any, prefix: str, found: dict[str, _Tensor], left: li
     """
     left[0] -= 1
     if left[0] < 0 or depth > _MAX_DEPTH:
-        raise ValueError("The file has more objects, or a deeper nesting, than any file of weights.")
+        raise _Refused("The file has more objects, or a deeper nesting, than any file of weights.")
     if isinstance(tree, _Tensor):
         if prefix in found:
-            raise ValueError(f"The file has two tensors with the name {quote(prefix)}.")
+            raise _Refused(f"The file has two tensors with the name {quote(prefix)}.")
         found[prefix or "tensor"] = tree
     elif isinstance(tree, dict):
         for key, value in tree.items():
@@ -177,7 +181,7 @@ def _checked_name(value: Any) -> Any:
     Other objects are refused, because hashing or printing a nested tuple could take forever.
     """
     if not isinstance(value, (str, int)) or (isinstance(value, str) and len(value) > _MAX_NAME):
-        raise ValueError(f"A name in the file must be an integer or a short string, got {quote(value)}.")
+        raise _Refused(f"A name in the file must be an integer or a short string, got {quote(value)}.")
     return value
 
 
@@ -189,9 +193,9 @@ def _sizes(values: Any) -> tuple[int, ...]:
     """
     if not isinstance(values, (tuple, list)) or len(values) > MAX_AXES:
         axes = f"{len(values)} axes" if isinstance(values, (tuple, list)) else quote(values)
-        raise ValueError(f"The shape of a tensor must have at most {MAX_AXES} axes, got {axes}.")
+        raise _Refused(f"The shape of a tensor must have at most {MAX_AXES} axes, got {axes}.")
     if any(not isinstance(value, int) or not 0 <= value < 2**63 for value in values):
-        raise ValueError("The shape, offset and strides of a tensor must be integers of at least 0.")
+        raise _Refused("The shape, offset and strides of a tensor must be integers of at least 0.")
     return tuple(values)
 
 
@@ -212,7 +216,7 @@ def _array(tensor: _Tensor, data: Mapping[str, bytes]) -> np.ndarray:
     if not math.prod(shape):
         return np.zeros(shape, np.float32 if dtype == "bfloat16" else numbers.dtype)
     if last >= len(numbers) or len(shape) != len(strides):
-        raise ValueError(f"A tensor of shape {shape} does not fit into its storage of {len(numbers):,} numbers.")
+        raise _Refused(f"A tensor of shape {shape} does not fit into its storage of {len(numbers):,} numbers.")
     steps = tuple(step * numbers.itemsize for step in strides)
     array = np.lib.stride_tricks.as_strided(numbers[offset:], shape, steps, writeable=False).copy()
     return from_bfloat16(array) if dtype == "bfloat16" else array
@@ -221,17 +225,17 @@ def _array(tensor: _Tensor, data: Mapping[str, bytes]) -> np.ndarray:
 def _call(function: Any, arguments: tuple) -> Any:
     """Return the result of a function call in a pickle. Only the functions that files of weights need are supported."""
     if not isinstance(function, _Global):
-        raise ValueError("The pickle in the file is invalid, because it calls an object that is not a function.")
+        raise _Refused("The pickle in the file is invalid, because it calls an object that is not a function.")
     name = ".".join(function)
     if name == "collections.OrderedDict" and not arguments:
         return {}
     if name == "torch._utils._rebuild_tensor_v2":
         storage, offset, shape, strides, *more = arguments
         if not isinstance(storage, _Storage):
-            raise ValueError("The file has a tensor without a storage.")
+            raise _Refused("The file has a tensor without a storage.")
         # The arguments are requires_grad, hooks and metadata, for example a flag that the tensor is conjugated.
         if any(more[2:]):
-            raise ValueError(
+            raise _Refused(
                 "The file has a conjugated or negated view of a tensor. Save the tensor after .resolve_conj() and "
                 ".resolve_neg()."
             )
@@ -241,7 +245,7 @@ def _call(function: Any, arguments: tuple) -> Any:
         return arguments[0]
     if name == "torch.Size":
         return _sizes(arguments[0])
-    raise ValueError(
+    raise _Refused(
         f"The file calls {quote(name)}, which is not executed. Only tensors can be read. Save model.state_dict() "
         "instead."
     )
@@ -253,13 +257,13 @@ def _parse_storage(found: Any) -> _Storage:
     A persistent id is the tuple ("storage", type, key, device, count). Older files have a sixth part.
     """
     if found[0] != "storage":
-        raise ValueError(
+        raise _Refused(
             f"The file contains {quote(found[0])}, which cannot be read without executing its code. Save "
             "model.state_dict() instead."
         )
     _, storage_type, key, _, _, *view = found
     if not isinstance(storage_type, _Global) or storage_type.name not in _DTYPES or any(view):
-        raise ValueError(
+        raise _Refused(
             "The file has a storage that cannot be read. It must not be a view, and its type must be one of "
             f"{', '.join(_DTYPES)}."
         )
@@ -289,11 +293,11 @@ class _Unpickler:
         while (code := self.file.read(1)) != b".":
             if code not in _OPCODES:
                 if code:
-                    raise ValueError(f"The file contains the opcode {code!r}, which files of weights do not need.")
-                raise ValueError("The file is damaged, because it ends too early.")
+                    raise _Refused(f"The file contains the opcode {code!r}, which files of weights do not need.")
+                raise _Refused("The file is damaged, because it ends too early.")
             _OPCODES[code](self)
             if max(len(self.stack), len(self.memo), len(self.marks)) > _MAX_OBJECTS:
-                raise ValueError("The file has more objects than any file of weights.")
+                raise _Refused("The file has more objects than any file of weights.")
         return self.stack.pop()
 
     def read_number(self, form: str) -> Any:
@@ -304,7 +308,7 @@ class _Unpickler:
         size = self.read_number(form)
         read = self.file.read(size)
         if len(read) != size:
-            raise ValueError("The file is damaged, because it ends within a string.")
+            raise _Refused("The file is damaged, because it ends within a string.")
         return read.decode()
 
     def read_line(self) -> str:
@@ -322,7 +326,7 @@ class _Unpickler:
     def pop(self, count: int) -> list[Any]:
         """Remove the last ``count`` values from the stack and return them."""
         if count > len(self.stack):
-            raise ValueError("The file is damaged: its pickle takes more values from the stack than it contains.")
+            raise _Refused("The file is damaged: its pickle takes more values from the stack than it contains.")
         return [self.stack.pop() for _ in range(count)][::-1]
 
     def pop_mark(self) -> list[Any]:

@@ -135,7 +135,8 @@ HOSTILE = {
         b"}(" + text("b.c") + tensor() + text("b") + b"}" + text("c") + tensor() + b"su",
         "two tensors with the name 'a.b.c'",
     ),
-    "a name without a value": (b"}(" + text("a") + b"u", "is shorter"),
+    "a name without a value": (b"}(" + text("a") + b"u", "is not a PyTorch file, or it is damaged .ValueError"),
+    "name that is not text": (b"c\xff\n\xff\n.", "is not a PyTorch file, or it is damaged .UnicodeDecodeError"),
     "missing record": (tensor(key="1"), "is not a PyTorch file, or it is damaged .KeyError"),
     "no storage": (
         b"ctorch._utils\n_rebuild_tensor_v2\n" + tuple_of(whole(0), whole(0), b")", b")") + b"R",
@@ -154,6 +155,11 @@ def test_malicious_files_are_rejected_quickly(name, tmp_path):
     value, message = HOSTILE[name]
     with pytest.raises(ValueError, match=message):
         read_torch(saved(tmp_path / "a.pth", value, SIX.tobytes()))
+
+
+def test_a_record_that_is_no_whole_number_of_items_is_rejected(tmp_path):
+    with pytest.raises(ValueError, match=r"a\.pth is not a PyTorch file, or it is damaged \(ValueError\)\.$"):
+        read_torch(saved(tmp_path / "a.pth", tensor(), b"x" * 25))
 
 
 def test_other_formats_are_rejected(tmp_path):

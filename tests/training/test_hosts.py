@@ -93,7 +93,7 @@ def test_other_data_in_one_process_are_refused(monkeypatch):
     monkeypatch.setattr(jax, "process_count", lambda: 2)
     images = np.zeros((100, 8, 8, 1), np.float32)
     changed = images.copy()
-    changed[99, 0, 0] = 1
+    changed[99, 0, 0] = -1
     hosts.check_data(Arrays(images, name="a"))
     hosts.check_data(Arrays(images, name="b"))
     for other in (images[:99], changed, images[:, :4]):
