@@ -262,6 +262,19 @@ def test_invalid_flags_are_rejected(run, flags, message, tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
+def test_project_reports_images_that_are_enlarged_or_blended(run, tmp_path, capsys):
+    picture(tmp_path / "images" / "a.png", 8, 9)
+    Image.new("LA", (1, 80)).save(tmp_path / "images" / "b.png")
+    (tmp_path / "images" / "notes.txt").write_text("text")
+    _, text = command(capsys, run, "project", "--images", tmp_path / "images", "--steps", 0)
+    lines = [line for line in text.splitlines() if line.startswith("warning: ")]
+    assert lines == [
+        f"warning: {tmp_path / 'images'}: left out 1 file that is not an image: 1 .txt.",
+        f"warning: {tmp_path / 'images'}: 2 images, of which 1 with an alpha channel (blended with white); 2 smaller than "
+        "16 x 16 (enlarged); 1 at least 4 times as long as wide (only the central square is read).",
+    ]
+
+
 def test_experiments_without_styles_are_rejected(run, tmp_path):
     built = experiment.build(experiment.Config.tiny())
     without = dataclasses.replace(built, sampling=dataclasses.replace(built.sampling, styles=None))
