@@ -102,11 +102,11 @@ def find_split(path: Path, split: str = "train") -> ImageSet:
     others = collections.Counter({kind: count for kind, count in counts.items() if kind != wanted})
     beside = splits.count(None)
     if others or beside:
-        left_out = [f"the splits {_list_counts(others)}"] if others else []
+        left_out = _list_counts(others)
         if beside:
-            left_out.append(f"{beside:,} images beside the folders of splits")
+            left_out += f"{' and ' if others else ''}the images beside the folders of splits ({beside:,})"
         warnings.warn(
-            f"{files.name}: the {len(chosen):,} images of the split {wanted} are used, not {' and '.join(left_out)}.",
+            f"{files.name}: the split {wanted} is used ({len(chosen):,} of {len(names):,} images), without {left_out}.",
             stacklevel=3,
         )
     _, kept = _without_common_folder([places[i].as_posix() for i in chosen])

@@ -12,8 +12,10 @@ from helpers.files import archive, encoded, folder, noise
 from PIL import Image
 
 from jaxgan import data
-from jaxgan.data.folders import MAX_DEPTH, list_files
+from jaxgan.data.dataset_json import Labels, read_dataset_json
+from jaxgan.data.folders import MAX_DEPTH, Listing, list_files
 from jaxgan.data.layouts import (
+    ImageSet,
     classes_of_folders,
     explain_missing_labels,
     find_split,
@@ -21,6 +23,7 @@ from jaxgan.data.layouts import (
     has_split,
     select_domain,
 )
+from jaxgan.data.loading import check_no_split
 from jaxgan.data.survey import survey
 from jaxgan.data.system_files import is_system_name
 from jaxgan.experiment import require_classes
@@ -54,19 +57,19 @@ TRAIN = [f"train/{name}" for name in CATS]
 LAYOUTS = {
     "classes": (CATS, "train", [0, 1, 2], ["cat", "dog", "dog"], ""),
     "train and test": ([*TRAIN, "test/cat/x.png"], "train", [0, 1, 2], ["cat", "dog", "dog"],
-                       "the 3 images of the split train are used, not the splits test (1)."),
-    "the test split": ([*TRAIN, "test/cat/x.png", "test/owl/x.png"], "test", [3, 4], ["cat", "owl"], "the 2 images of the split test are used"),
-    "valid": (["Train/a.png", "Valid/b.png", "Test/c.png"], "val", [1], None, "not the splits train (1) and test (1)."),
-    "flat": (["train/a.png", "train/b.png", "val/c.png"], "train", [0, 1], None, "not the splits validation (1)."),
+                       "the split train is used (3 of 4 images), without test (1)."),
+    "the test split": ([*TRAIN, "test/cat/x.png", "test/owl/x.png"], "test", [3, 4], ["cat", "owl"], "the split test is used (2 of 5 images), without train (3)."),
+    "valid": (["Train/a.png", "Valid/b.png", "Test/c.png"], "val", [1], None, "the split validation is used (1 of 3 images), without train (1) and test (1)."),
+    "flat": (["train/a.png", "train/b.png", "val/c.png"], "train", [0, 1], None, "(2 of 3 images), without validation (1)."),
     "in a folder": ([f"photos/{name}" for name in [*TRAIN, "test/cat/x.png"]], "train", [0, 1, 2], ["cat", "dog", "dog"], "split train"),
-    "splits of classes": (["cat/test/z.png", "cat/train/a.png", "dog/train/b.png"], "train", [1, 2], ["cat", "dog"], "not the splits test (1)."),
-    "beside splits": (["a.png", "test/x.png", "train/b.png"], "train", [2], None, "and 1 images beside the folders of splits."),
+    "splits of classes": (["cat/test/z.png", "cat/train/a.png", "dog/train/b.png"], "train", [1, 2], ["cat", "dog"], "(2 of 3 images), without test (1)."),
+    "beside splits": (["a.png", "test/x.png", "train/b.png"], "train", [2], None, "without test (1) and the images beside the folders of splits (1)."),
     "only train": (TRAIN, "train", [0, 1, 2], ["cat", "dog", "dog"], ""),
     "only test": (["test/a.png"], "train", [0], None, ""),
     "only test, as asked": (["test/a.png"], "test", [0], None, ""),
     "a class named test": (["cat/a.png", "test/a.png"], "train", [0, 1], ["cat", "test"], ""),
     "a class named train": (["bus/a.png", "train/a.png"], "train", [0, 1], ["bus", "train"], ""),
-    "domains as classes": (["testA/x.png", "trainA/a.png", "trainB/b.png"], "train", [1, 2], ["A", "B"], "not the splits test (1)."),
+    "domains as classes": (["testA/x.png", "trainA/a.png", "trainB/b.png"], "train", [1, 2], ["A", "B"], "(2 of 3 images), without test (1)."),
     "a stray image": (["cat/a.png", "dog/b.png", "stray.png"], "train", [0, 1, 2], None,
                       "the images have no labels, because 1 of them (stray.png) are in no folder, beside the folders cat, dog. If the"),
     "nested": (["cat/a.png", "cat/old/b.png", "dog/c.png"], "train", [0, 1, 2], ["cat", "cat/old", "dog"], "the class cat/old is inside of the folder of the class cat"),
@@ -280,7 +283,7 @@ def test_the_test_split_of_pairs_is_found(tmp_path):
     path = made(folder, tmp_path, ["test/a.png", "train/b.png", "train/c.png", "val/d.png"], (16, 8))
     assert has_split(path, "test") and not has_split(path + "/train", "test") and not has_split("digits", "test")
     with pytest.warns(
-        UserWarning, match=r"the 1 images of the split test are used, not the splits train \(2\) and valid"
+        UserWarning, match=r"the split test is used \(1 of 4 images\), without train \(2\) and validation \(1\)"
     ):
         assert len(data.pairs.load(path, split="test")) == 1
 
@@ -357,3 +360,24 @@ def test_a_folder_that_vanishes_is_named(tmp_path, monkeypatch):
 def test_classes_are_paths_of_folders():
     classes, labels = classes_of_folders("x", [PurePosixPath(name) for name in CATS])
     assert classes == ("cat", "dog") and labels.tolist() == [0, 1, 1] and labels.dtype == np.int32
+
+
+@MAKE
+def test_a_listing_names_files_folders_and_what_is_skipped(make, tmp_path):
+    path = make(tmp_path / "data.zip", {"b/x.png": noise(), "a.txt": b"", "@eaDir/x.png": b"", ".x.png": b""})
+    names, folders, skipped = list_files(path).listing()
+    assert Listing(names, folders, sorted(skipped)) == Listing(["a.txt", "b/x.png"], [".", "b"], [".x.png", "@eaDir/"])
+
+
+@MAKE
+def test_labels_of_images_without_classes_are_none(make, tmp_path):
+    images = find_split(Path(with_json(make, tmp_path, {"labels": None})))
+    assert isinstance(images, ImageSet) and images.around == PurePosixPath()
+    assert read_dataset_json(images) == Labels((), None)
+    assert read_dataset_json(find_split(Path(made(make, tmp_path / "b" if make is folder else tmp_path, CATS)))) is None
+
+
+def test_data_without_splits_are_the_split_train():
+    check_no_split("train", "x")
+    with pytest.raises(ValueError, match="`split` must be train for x, which has no splits, got 'val'"):
+        check_no_split("val", "x")

@@ -255,7 +255,8 @@ def test_a_folder_contains_both_domains_or_two_names_do(tmp_path, horses):
     }
     path = folder(tmp_path / "both", files)
     with pytest.warns(
-        UserWarning, match=r"both: the 7 images of the split train are used, not 2 images beside the folders"
+        UserWarning,
+        match=r"both: the split train is used \(7 of 9 images\), without the images beside the folders of splits \(2\)",
     ):
         one = unpaired.load(str(path))
     two = unpaired.load(str(path / "trainB"), str(path / "trainA"))
