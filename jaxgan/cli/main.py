@@ -4,7 +4,6 @@ The arguments are parsed without importing JAX, because the import takes a secon
 the command is executed.
 """
 
-import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -16,13 +15,10 @@ from jaxgan.cli.experiment_program import CONSOLE, load_program
 from jaxgan.cli.fields import read_class
 from jaxgan.cli.flags import Mistake
 from jaxgan.core.text import print_any_text, say, say_lines
-from jaxgan.monitoring.run_record import read_record
+from jaxgan.monitoring.run_record import program_of, read_record
 from jaxgan.version import __version__
 
 ARTEFACTS = (".jaxgan",)  # suffixes of files of compiled functions, which ``jaxgan export`` writes
-# A run's config.json names the program that trained the run. Because the run may come from an untrusted source, the
-# name is printed as a suggestion only if it matches this pattern.
-PROGRAM = re.compile(r"python (-m )?[\w./ -]+")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -185,8 +181,8 @@ def _experiment_of_run(name: str, path: Path) -> str:
     if experiment in experiment_files.names():
         return experiment
     message = f"{path} is a run of {experiment!r}, which is not an experiment of jaxgan. Use its own program"
-    program = record.get("program")
-    if isinstance(program, str) and PROGRAM.fullmatch(program):
+    program = program_of(record)
+    if program.startswith("python "):
         message += f": `{program} {name} --run-dir {shlex.quote(str(path))}`"
     raise Mistake(f"{message}.")
 

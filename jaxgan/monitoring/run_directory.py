@@ -38,7 +38,7 @@ from jaxgan.experiment.settings import Settings
 from jaxgan.experiment.settings_file import format_setting, read_settings, rename_settings, without_secrets
 from jaxgan.monitoring.data_paths import SETTINGS as DATA_SETTINGS, find_data_paths, is_same_place
 from jaxgan.monitoring.data_record import check_data
-from jaxgan.monitoring.run_record import read_record
+from jaxgan.monitoring.run_record import program_of, read_record
 
 PROJECTIONS = "projections"
 
@@ -237,10 +237,11 @@ def read_config(path: Path, experiment: str, config_class: type) -> Any:
     record = _read_record(path)
     made_by = record["experiment"]
     if made_by != experiment:
-        started_with = record.get("program", f"jaxgan train {made_by}")
+        program = program_of(record)
+        fix = f"Run `{program}`, or choose" if program else "Choose"
         raise ValueError(
-            f"`run_dir` {path} contains a run of the experiment {made_by!r}, not of {experiment!r}. Run "
-            f"`{started_with}`, or choose another directory."
+            f"`run_dir` {path} contains a run of the experiment {made_by!r}, not of {experiment!r}. {fix} another "
+            "directory."
         )
     return read_settings(record["config"], config_class, path / "config.json", experiment)
 

