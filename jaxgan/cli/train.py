@@ -34,7 +34,7 @@ from jaxgan.monitoring.run_directory import (
 )
 from jaxgan.reporting import report
 from jaxgan.training import announcements, hosts, loop
-from jaxgan.training.description import print_description
+from jaxgan.training.description import check_disk, describe_disk, print_description
 from jaxgan.training.evaluator import Evaluator
 from jaxgan.training.options import RunOptions
 from jaxgan.training.runs import TrainingRun, make_run, use_cores
@@ -179,6 +179,10 @@ def train(
             errors.print_warning(DP_SEED_OF_RESUMED, ["dp_seed"])
         if not options.quiet:
             announcements.print_start(program.name, run, steps)
+            say(describe_disk(run, config, options))
+        too_small = check_disk(run, config, options, path)
+        if too_small:
+            errors.print_warning(too_small, ["run_dir"])
     with announcements.waiting("tracing the training step", options):
         steps.trace()
     probe.check_held_out(run.experiment)

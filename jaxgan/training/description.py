@@ -1,8 +1,10 @@
 """Describe a run without training it: its settings, networks, time, memory and disk space."""
 
 import dataclasses
+import shutil
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import jax
 
@@ -44,7 +46,7 @@ def print_description(run: TrainingRun, config: Settings, options: RunOptions, s
     tell(f"hardware: {system.hardware()}")
     tell("")
     tell_lines(f"{run.game.summary()}\n")
-    _print_disk(run, config, options, tell)
+    tell(describe_disk(run, config, options))
     tell("")
     tell("tracing the training step, in order to measure its time")
     start = time.perf_counter()
@@ -58,11 +60,44 @@ def print_description(run: TrainingRun, config: Settings, options: RunOptions, s
         tell(f"peak memory: {format_bytes(peak)} on {steps.devices[0].device_kind}")
 
 
-def _print_disk(run: TrainingRun, config: Settings, options: RunOptions, tell: Callable[[str], None]) -> None:
-    size = checkpoint_bytes(jax.eval_shape(run.game.init, run.keys))
-    count = checkpoints_kept(config.steps, options)
+def describe_disk(run: TrainingRun, config: Settings, options: RunOptions) -> str:
+    """Return a line with the disk space that the checkpoints of a run require.
+
+    Args:
+      run: the game or the population to train.
+      config: the experiment's settings.
+      options: the options of the run.
+    """
+    size, count = _checkpoints(run, config, options)
     total, checkpoints = format_bytes(count * size), format_number(count, "checkpoint")
-    tell(f"disk space: at most {total}, for {checkpoints} of {format_bytes(size)} each")
+    return f"disk space: at most {total}, for {checkpoints} of {format_bytes(size)} each"
+
+
+def check_disk(run: TrainingRun, config: Settings, options: RunOptions, path: Path) -> str:
+    """Return a warning if the disk has less free space than the checkpoints of a run require, and else an empty text.
+
+    Args:
+      run: the game or the population to train.
+      config: the experiment's settings.
+      options: the options of the run.
+      path: the directory of the run, which may not exist. The space of its checkpoints counts as free.
+    """
+    size, count = _checkpoints(run, config, options)
+    existing = next(parent for parent in (path, *path.absolute().parents) if parent.is_dir())
+    used = sum(file.stat().st_size for file in (path / "checkpoints").rglob("*") if file.is_file())
+    free = shutil.disk_usage(existing).free + used
+    if count * size <= free:
+        return ""
+    return (
+        f"The checkpoints of this run require up to {format_bytes(count * size)}, but the disk of `run_dir` {path} has "
+        f"only {format_bytes(free)} of free space for them. Free some disk space, or choose another `run_dir`."
+    )
+
+
+def _checkpoints(run: TrainingRun, config: Settings, options: RunOptions) -> tuple[int, int]:
+    """Return the size of a checkpoint in bytes, and the maximum number of checkpoints on disk."""
+    size = checkpoint_bytes(jax.eval_shape(run.game.init, run.keys))
+    return size, checkpoints_kept(config.steps, options)
 
 
 def _print_times(times: Iterable[StepTime], steps: int, seconds_before: float, tell: Callable[[str], None]) -> None:

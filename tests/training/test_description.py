@@ -2,13 +2,14 @@
 
 import dataclasses
 import re
+from types import SimpleNamespace
 
 import pytest
 from helpers import games
 
 from experiments import gan
 from jaxgan.training import description
-from jaxgan.training.description import print_description
+from jaxgan.training.description import check_disk, describe_disk, print_description
 from jaxgan.training.estimate import StepTime
 from jaxgan.training.options import RunOptions
 from jaxgan.training.runs import PopulationRun, SingleRun
@@ -69,3 +70,18 @@ def test_the_time_of_a_step_is_not_measured_for_a_run_of_one_step(capsys):
     print_description(run, config, RunOptions(), Steps(run, config, run.devices(1), "pmap"))
     printed = capsys.readouterr().out
     assert "takes" not in printed and "time: 0.0 s for 1 step, after" in printed
+
+
+def test_a_disk_that_is_too_small_for_the_checkpoints_is_reported(tmp_path, monkeypatch):
+    """The space of earlier checkpoints of the run counts as free."""
+    run, path = SingleRun(games.points_experiment(), CONFIG), tmp_path / "new" / "run"
+    assert describe_disk(run, CONFIG, RunOptions()) == "disk space: at most 1.25 kB, for 4 checkpoints of 312 B each"
+    assert check_disk(run, CONFIG, RunOptions(), path) == ""
+    monkeypatch.setattr("shutil.disk_usage", lambda place: SimpleNamespace(free=1000))
+    assert check_disk(run, CONFIG, RunOptions(), path) == (
+        f"The checkpoints of this run require up to 1.25 kB, but the disk of `run_dir` {path} has only 1.00 kB of free space "
+        "for them. Free some disk space, or choose another `run_dir`."
+    )
+    (path / "checkpoints" / "5").mkdir(parents=True)
+    (path / "checkpoints" / "5" / "state").write_bytes(bytes(500))
+    assert check_disk(run, CONFIG, RunOptions(), path) == ""
