@@ -17,8 +17,8 @@ from experiments.chaos.programs import Output, Program, use_cache_here
 
 COUNT = 10_000  # more than a run has, so that all damages are tried
 EXPERIMENT = "gan"
-STEPS = 12
-OPTIONS = ("--checkpoint-every", "6", "--sample-every", "12")
+STEPS = 60  # the monitor of the training writes its first row at step 50
+OPTIONS = ("--checkpoint-every", "30", "--sample-every", "60")
 FLIPS = 5  # places in each file at which a bit is flipped
 IGNORED = (".lock",)  # empty; a run locks it and does not read it
 

@@ -3,7 +3,8 @@
 The run directory is on a file system of 2, 4 or 8 MB in memory. Most of it is taken by another file, and the remaining
 space is too small for the run by a random amount. So the disk becomes full while config.json, metrics, samples, a
 checkpoint or the report is written. The program must end with exit code 1 and one sentence. After the other file is
-deleted, the same command must finish the run, and it must be bitwise equal to an uninterrupted one.
+deleted and the file system is enlarged, the same command must finish the run, and the run must be bitwise equal to an
+uninterrupted one.
 """
 
 import itertools
@@ -21,6 +22,7 @@ from experiments.chaos.programs import Program
 
 COUNT = 15
 MEGABYTES = (2, 4, 8)
+ENOUGH = 64  # size in MB at which the run is finished
 EXPERIMENT = "gan"
 STEPS = 60
 OPTIONS = ("--checkpoint-every", "10", "--sample-every", "20")
@@ -75,6 +77,7 @@ def _fill(program: Program, name: str, disk: Path, free: int, whole: Path, log: 
         lines = len(stopped.text.splitlines())
         return Case(name, f"exit code {stopped.code} after {lines} lines", True, stopped.text)
     other.unlink()
+    _mount(disk, ENOUGH, "remount")
     finished = program.run(program.train_flags(run_dir), log)
     if finished.code != 0 or finished.has_traceback:
         return Case(name, "did not continue", True, stopped.text + finished.text)
@@ -84,10 +87,10 @@ def _fill(program: Program, name: str, disk: Path, free: int, whole: Path, log: 
     return Case(name, "one sentence, then continued, bitwise equal")
 
 
-def _mount(path: Path, megabytes: int) -> None:
+def _mount(path: Path, megabytes: int, *options: str) -> None:
     """Mount a file system in memory. Raise ``OSError`` if the system does not allow this."""
     path.mkdir(parents=True, exist_ok=True)
-    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(path)]
+    command = ["mount", "-t", "tmpfs", "-o", ",".join((*options, f"size={megabytes}m")), "tmpfs", str(path)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         raise OSError(done.stderr.strip())
