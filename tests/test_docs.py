@@ -55,7 +55,7 @@ def test_python_code_runs_as_one_program(page, tmp_path, monkeypatch, capsys):
         for seed, folder in enumerate(("samples", "photos")):
             (tmp_path / folder).mkdir()
             for index, image in enumerate(
-                np.random.default_rng(seed).integers(256, size=(60, 8, 8, 3), dtype=np.uint8)
+                np.random.default_rng(seed).integers(256, size=(60, 32, 32, 3), dtype=np.uint8)
             ):
                 Image.fromarray(image).save(tmp_path / folder / f"{index}.png")
     script = tmp_path / "page.py"
