@@ -16,10 +16,10 @@ from jaxgan.data.image_formats import open_image
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's modes by number of channels
 MAX_PIXELS = 2**29  # largest number of pixels of an image, which then needs 2 GiB
-# Protection against decompression bombs, which are small files of large images. An image of more than LARGE pixels, the
-# default limit of Pillow, is only decoded if its file has a byte for every PIXELS_PER_BYTE pixels. A photograph has a
+# Protection against decompression bombs, which are small files of large images. An image of more than LARGE pixels,
+# which need at most 64 MiB, is only decoded if its file has a byte for every PIXELS_PER_BYTE pixels. A photograph has a
 # byte for about 4 pixels, and a PNG of a single colour has one for 344 pixels.
-LARGE = 89_478_485
+LARGE = 2**24
 PIXELS_PER_BYTE = 400
 ORIENTATION = 0x0112  # the EXIF tag of the orientation
 GREY_BITS = {"L;2": 2, "L;4": 4}  # Pillow's names of grey pixels with fewer than 8 bits, and their number of bits

@@ -64,21 +64,23 @@ def read_picture(files: Files, name: str, channels: int, suffix: str = ".png") -
         if SEVERAL_FRAMES in contents and image.format in ANIMATED and suffix in media.FRAMED:
             contents.remove(SEVERAL_FRAMES)
             frames = _frames(image)
-        decoded, durations = [], []
+        keeps_alpha = channels != 4 and suffix in media.FRAMED
+        pixels, alphas, durations = [], [], []
         for frame in frames:
-            decoded.append(decode_colours(frame))
+            colours, alpha = decode_colours(frame), None
             durations.append(round(frame.info.get("duration") or FRAME_MILLISECONDS))  # known after decoding
-        alphas = [frame.convert("RGBA").getchannel("A") for frame in decoded]
-        alpha = None
-        if channels != 4 and any(values.getextrema()[0] < 255 for values in alphas):
-            if suffix in media.FRAMED:
-                alpha = np.stack([np.asarray(values) for values in alphas])
-                decoded = [_hide_transparent(frame, values) for frame, values in zip(decoded, alphas)]
-            else:
-                contents.append(BLENDED)
-        pixels = [np.asarray(convert_channels(frame, channels)) for frame in decoded]
-        stacked = np.stack(pixels).reshape(len(pixels), *pixels[0].shape[:2], channels)
-        return Picture(stacked, alpha, durations, loops, tuple(contents), options)
+            if channels != 4:
+                alpha = _alpha_of(colours)
+            if alpha is not None and keeps_alpha:
+                colours = _hide_transparent(colours, alpha)
+            pixels.append(np.asarray(convert_channels(colours, channels)).reshape(*colours.size[::-1], channels))
+            alphas.append(np.full(pixels[-1].shape[:2], 255, np.uint8) if alpha is None else np.asarray(alpha))
+        stacked = np.stack(alphas)
+        is_opaque = bool(stacked.min() == 255)
+        if not (is_opaque or keeps_alpha):
+            contents.append(BLENDED)
+        kept = None if is_opaque or not keeps_alpha else stacked
+        return Picture(np.stack(pixels), kept, durations, loops, tuple(contents), options)
 
     return decode(files, name, read)
 
@@ -96,6 +98,12 @@ def _frames(image: Image.Image) -> Iterator[Image.Image]:
     for index in range(1 if getattr(image, "default_image", False) else 0, count):
         image.seek(index)
         yield image.copy()
+
+
+def _alpha_of(frame: Image.Image) -> Image.Image | None:
+    """Return the alpha channel of a decoded frame, or None if all pixels are opaque."""
+    alpha = frame.getchannel("A") if frame.mode.endswith("A") else None
+    return None if alpha is None or alpha.getextrema()[0] == 255 else alpha
 
 
 def _hide_transparent(frame: Image.Image, alpha: Image.Image) -> Image.Image:
