@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
-from jaxgan.core.keys import fold_in_keys
+from jaxgan.core.keys import check_key_count, fold_in_keys
 from jaxgan.core.networks import format_names
 from jaxgan.data.transforms import random_windows
 
@@ -29,8 +29,9 @@ def diffaugment(keys: jax.Array, images: jax.Array, policy: Sequence[str] = POLI
       The augmented images, [B, H, W, C]. Changes of colours may leave [-1, 1].
 
     Raises:
-      ValueError: if ``policy`` contains another name.
+      ValueError: if ``policy`` contains another name, or there is not one key per image.
     """
+    check_key_count(keys, len(images))
     known = {"colour": colour, "translation": translation, "cutout": cutout}
     for name in policy:
         if name not in known:

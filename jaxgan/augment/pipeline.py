@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgan.augment import colour, corruption, geometry
-from jaxgan.core.keys import fold_in_keys
+from jaxgan.core.keys import check_key_count, fold_in_keys
 from jaxgan.core.networks import format_names
 
 # Each dictionary contains one group of transforms. The probability of a transform is p times the factor given here.
@@ -84,9 +84,10 @@ def ada(keys: jax.Array, images: jax.Array, p: jax.Array | float, transforms: Ma
       The augmented images, [B, H, W, C], which may leave [-1, 1].
 
     Raises:
-      ValueError: if a transform is unknown, if images are smaller than 8 x 8, or if images have another number of
-        channels and ``transforms`` contains transforms of colours.
+      ValueError: if a transform is unknown, if there is not one key per image, if images are smaller than 8 x 8, or if
+        images have another number of channels and ``transforms`` contains transforms of colours.
     """
+    check_key_count(keys, len(images))
     return apply(keys, images, draw(keys, p, transforms))
 
 

@@ -180,6 +180,18 @@ def _check_keys(keys: Any) -> None:
         raise ValueError(f"`keys` must be an array of random keys, [B], with one key per example, got {got}. {fix}")
 
 
+def check_key_count(keys: Any, count: int) -> None:
+    """Raise an error unless ``keys`` are ``count`` keys. A single key would be used for all examples without an error.
+
+    Args:
+      keys: random keys, [count].
+      count: the number of examples.
+    """
+    _check_keys(keys)
+    if len(keys) != count:
+        raise ValueError(f"`keys` must have one random key per example, got {len(keys)} keys for {count} examples.")
+
+
 def class_labels(count: int, classes: tuple[str, ...], label: int | str | None = None) -> np.ndarray:
     """Return the classes of ``count`` samples as class numbers, int32 [count].
 

@@ -1,10 +1,12 @@
-"""Check numbers that can be tracers, because they are settings that differ between the members of a population.
+"""Check numbers and arrays while a step is traced.
 
-The value of a tracer is unknown while a step is traced. It can be computed with, but not compared in Python.
+A setting that differs between the members of a population is a tracer. The value of a tracer is unknown while a step is
+traced. It can be computed with, but not compared in Python.
 """
 
 from typing import Any
 
+import jax.numpy as jnp
 from jax.core import Tracer
 
 
@@ -58,3 +60,20 @@ def check_above(name: str, value: Any, limit: float) -> None:
     """
     if not is_traced(value) and not value > limit:
         raise ValueError(f"`{name}` must be above {limit:g}, got {value}.")
+
+
+def require_floats(**arrays: Any) -> None:
+    """Raise a ``TypeError`` unless each argument is an array of real floating-point numbers.
+
+    Differences of unsigned integers, such as pixels from 0 to 255, would wrap around without an error.
+
+    Args:
+      **arrays: the arrays, by the names of the arguments for the error message.
+    """
+    for name, x in arrays.items():
+        if not hasattr(x, "shape") or not jnp.issubdtype(x.dtype, jnp.floating):
+            got = f"{x.dtype}{list(x.shape)}" if hasattr(x, "shape") else type(x).__name__
+            raise TypeError(
+                f"`{name}` must be an array of floating-point numbers, got {got}. Convert it with "
+                "jnp.asarray(x, jnp.float32). For images from 0 to 255, use jaxgan.data.normalize."
+            )

@@ -10,7 +10,7 @@ import optax
 
 from jaxgan.core.game import Game, Player
 from jaxgan.core.keys import latents
-from jaxgan.core.networks import Net, format_names
+from jaxgan.core.networks import Net, format_array, format_names
 from jaxgan.core.terms import total
 from jaxgan.data import Source
 from jaxgan.experiment.experiment import Experiment, Sampling
@@ -47,14 +47,17 @@ def two_player_experiment(
       turns: the turns of a step, as for ``Game``.
       classes: the names of the classes of a conditional model; empty for an unconditional model.
       other_nets: dictionary from names to additional networks, which no player owns.
-      sample_latents: function ``(keys, z_dim) -> latents`` from PRNG keys, [B], to latents, [B, z_dim].
+      sample_latents: function ``(keys, z_dim) -> latents`` from PRNG keys, [B], to one array of latents, [B, ...]. The
+        generator receives them with this shape and type.
 
     Raises:
-      ValueError: if ``losses`` or ``optimizers`` lack a player, or the parts do not form a valid ``Game``.
+      ValueError: if ``losses`` or ``optimizers`` lack a player, ``sample_latents`` does not return one array [B, ...],
+        or the parts do not form a valid ``Game``.
     """
     _check_players("losses", losses)
     _check_players("optimizers", optimizers)
-    inputs, examples = [jnp.zeros((1, z_dim))], [jnp.zeros((1, *source.shape))]
+    inputs: list[Any] = [_latents_of_one(sample_latents, z_dim)]
+    examples = [jnp.zeros((1, *source.shape))]
     if classes:
         label = jnp.zeros(1, jnp.int32)
         inputs.append(label)
@@ -67,6 +70,23 @@ def two_player_experiment(
         classes=classes,
     )
     return Experiment(Game(nets, players, turns, ema={"g": config.ema_decay}), source, sampling)
+
+
+def _latents_of_one(sample_latents: Callable[[jax.Array, int], jax.Array], z_dim: int) -> jax.ShapeDtypeStruct:
+    """Return the shape and type of the latents of one example.
+
+    Raises:
+      ValueError: if ``sample_latents`` does not return one array [B, ...].
+    """
+    keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), 2))  # with one key, [z_dim] could pass for [B]
+    drawn = jax.eval_shape(lambda keys: sample_latents(keys, z_dim), keys)
+    if not isinstance(drawn, jax.ShapeDtypeStruct) or drawn.shape[:1] != (2,):
+        raise ValueError(
+            "`sample_latents` must return one array [B, ...] for B keys, got "
+            f"{jax.tree.map(format_array, drawn)} for 2 keys. For several arrays, concatenate them and split them in "
+            "the generator, or create the `Game` and the `Experiment` yourself."
+        )
+    return jax.ShapeDtypeStruct((1, *drawn.shape[1:]), drawn.dtype)
 
 
 def _check_players(argument: str, given: Mapping[str, Any]) -> None:

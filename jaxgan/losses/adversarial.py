@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxgan.core.numbers import is_traced
+from jaxgan.core.numbers import is_traced, require_floats
 
 
 def minimax_discriminator(real_logits: jax.Array, fake_logits: jax.Array) -> jax.Array:
@@ -254,6 +254,7 @@ def discriminator_metrics(real_logits: jax.Array, fake_logits: jax.Array) -> dic
     Raises:
       ValueError: if the logits are not vectors, [B], of the same length.
     """
+    check_logits(real_logits, fake_logits)
     return {
         "accuracy_real": real_logits > 0,
         "accuracy_fake": fake_logits < 0,
@@ -264,7 +265,9 @@ def discriminator_metrics(real_logits: jax.Array, fake_logits: jax.Array) -> dic
 
 
 def check_logits(*logits: jax.Array) -> None:
-    """Raise ``ValueError`` unless all logits are vectors of the same length, [B]."""
+    """Raise an error unless all logits are vectors of floating-point numbers of the same length, [B]."""
+    for x in logits:
+        require_floats(logits=x)
     shapes = [x.shape for x in logits]
     if any(x.ndim != 1 for x in logits) or len(set(shapes)) > 1:
         raise ValueError(

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan.core import axis
-from jaxgan.core.keys import fold_in_keys
+from jaxgan.core.keys import check_key_count, fold_in_keys
 
 _DIRECTION = 0x9A7B  # folded into PRNG keys, so that the directions are independent of other random numbers
 
@@ -32,6 +32,8 @@ def path_lengths(synthesis: Callable[[jax.Array], jax.Array], ws: jax.Array, key
     """
     if ws.ndim != 3:
         raise ValueError(f"`ws` must have the shape [B, layers, w_dim], got {ws.shape}.")
+
+    check_key_count(keys, len(ws))
 
     def projected(ws):
         images = synthesis(ws)

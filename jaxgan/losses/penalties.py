@@ -10,8 +10,8 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from jaxgan.core.keys import fold_in_keys
-from jaxgan.core.numbers import check_at_least
+from jaxgan.core.keys import check_key_count, fold_in_keys
+from jaxgan.core.numbers import check_at_least, require_floats
 
 
 def r1(d: Callable[[jax.Array], jax.Array], x: jax.Array) -> jax.Array:
@@ -59,10 +59,14 @@ def gradient_penalty(
       target: gradient norm at which the penalty is 0.
 
     Raises:
-      ValueError: if the shapes of ``real`` and ``fake`` differ, or ``d`` does not return one value per example.
+      TypeError: if the images are not floating-point numbers.
+      ValueError: if the shapes of ``real`` and ``fake`` differ, there is not one key per image, or ``d`` does not
+        return one value per example.
     """
     if real.shape != fake.shape:
         raise ValueError(f"`real` and `fake` must have the same shape, got {real.shape} and {fake.shape}.")
+    require_floats(real=real, fake=fake)
+    check_key_count(keys, len(real))
     # Callers usually draw latents from the same keys. Without new keys, points and latents would be correlated.
     places = jax.vmap(lambda key: jax.random.uniform(key, ()))(fold_in_keys(keys, 1))
     places = places.reshape(-1, *[1] * (real.ndim - 1))
@@ -90,9 +94,12 @@ def dragan(
       target: gradient norm at which the penalty is 0 (k in the paper).
 
     Raises:
-      ValueError: if ``std`` is negative, or ``d`` does not return one logit per example.
+      TypeError: if the images are not floating-point numbers.
+      ValueError: if ``std`` is negative, there is not one key per image, or ``d`` does not return one logit per
+        example.
     """
     check_at_least("std", std, 0)
+    check_key_count(keys, len(real))
     noise = jax.vmap(lambda key: jax.random.normal(key, real.shape[1:]))(fold_in_keys(keys, 2))
     return _off_target(d, real + std * noise.astype(real.dtype), target)
 
@@ -106,6 +113,8 @@ def _off_target(d, x, target):
 
 
 def _input_gradient(d, x):
+    require_floats(x=x)
+
     def summed(x):
         logits = d(x)
         if logits.shape != x.shape[:1]:

@@ -1,12 +1,14 @@
 """Reconstruction losses: distances between an output and its target, one value per example.
 
-``output`` and ``target`` have the same shape, [B, ...]. Every function returns [B], and raises ``ValueError`` if the
-shapes differ.
+``output`` and ``target`` have the same shape, [B, ...], and contain floating-point numbers. Every function returns [B],
+and raises ``ValueError`` if the shapes differ, or ``TypeError`` if the numbers are integers.
 """
 
 import jax
 import jax.numpy as jnp
 import optax
+
+from jaxgan.core.numbers import require_floats
 
 
 def l1(output: jax.Array, target: jax.Array) -> jax.Array:
@@ -82,6 +84,7 @@ def binary_cross_entropy(logits: jax.Array, target: jax.Array) -> jax.Array:
 
 
 def _check(output: jax.Array, target: jax.Array) -> None:
+    require_floats(output=output, target=target)
     if output.shape != target.shape or output.ndim < 1:
         raise ValueError(
             f"The output and its target must have the same shape [B, ...], got {output.shape} and {target.shape}."

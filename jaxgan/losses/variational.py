@@ -3,6 +3,8 @@
 import jax
 import jax.numpy as jnp
 
+from jaxgan.core.numbers import require_floats
+
 
 def gaussian_kl(mean: jax.Array, log_variance: jax.Array) -> jax.Array:
     """Return the KL divergence of diagonal Gaussians from the standard normal distribution in nats, [B].
@@ -18,6 +20,7 @@ def gaussian_kl(mean: jax.Array, log_variance: jax.Array) -> jax.Array:
     Raises:
       ValueError: if the shapes differ or have no batch axis.
     """
+    require_floats(mean=mean, log_variance=log_variance)
     if mean.shape != log_variance.shape or mean.ndim < 1:
         raise ValueError(
             f"`mean` and `log_variance` must have the same shape [B, ...], got {mean.shape} and {log_variance.shape}."

@@ -36,6 +36,19 @@ def as_features(*sets: np.ndarray, least: int = 2, names: tuple[str, ...] = ("x"
     return tuple(np.asarray(x, np.float64) for x in arrays)
 
 
+def require_finite(*results: float) -> None:
+    """Raise a ``ValueError`` if a result is not finite, because the features are too large for float64.
+
+    Args:
+      *results: numbers that were computed from finite features.
+    """
+    if not np.isfinite(results).all():
+        raise ValueError(
+            "The features are so large that the result exceeds the range of float64. Divide the features of all sets "
+            "by the same number."
+        )
+
+
 def warn(message: str, above: int = 0) -> None:
     """Emit a ``UserWarning`` that points to the line where the metric was called.
 

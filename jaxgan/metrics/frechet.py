@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jaxgan.metrics.checks import as_features, warn
+from jaxgan.metrics.checks import as_features, require_finite, warn
 from jaxgan.metrics.moments import Moments, moments
 
 
@@ -48,23 +48,44 @@ def frechet_distance(x: np.ndarray | Moments, y: np.ndarray | Moments) -> float:
 def gaussian_distance(m_x: np.ndarray, s_x: np.ndarray, m_y: np.ndarray, s_y: np.ndarray) -> float:
     """Return the Fréchet distance between Gaussians with known means, [D], and covariances, [D, D].
 
+    The distance is never negative. A result that is below its rounding error is returned as 0.
+
     Args:
       m_x: the mean of the first Gaussian, [D].
       s_x: the covariance of the first Gaussian, [D, D].
       m_y: the mean of the second Gaussian, [D].
       s_y: the covariance of the second Gaussian, [D, D].
+
+    Raises:
+      ValueError: if the shapes do not match, or the numbers are too large for float64.
     """
-    # (S_x S_y)^1/2 has the same trace as the square root of the symmetric F^T S_y F, for any F with F F^T = S_x.
-    factor = _factor(s_x)
-    cross = np.sqrt(np.clip(np.linalg.eigvalsh(factor.T @ s_y @ factor), 0, None)).sum()
+    shapes = [np.shape(a) for a in (m_x, s_x, m_y, s_y)]
+    if len(shapes[0]) != 1 or shapes != [shapes[0], shapes[0] * 2] * 2:
+        raise ValueError(
+            f"Means must be [D] and covariances [D, D], with the same D, got the shapes {', '.join(map(str, shapes))}."
+        )
     means = m_x - m_y
-    return float(means @ means + np.trace(s_x) + np.trace(s_y) - 2 * cross)
+    with np.errstate(over="ignore"):
+        largest = means @ means + np.trace(s_x) + np.trace(s_y)
+        require_finite(np.square(largest))  # the product of the covariances must not overflow either
+    distance = largest - 2 * _trace_of_root(s_x, s_y)
+    return float(distance) if distance > len(means) * np.finfo(np.float64).eps * largest else 0.0
+
+
+def _trace_of_root(s_x, s_y):
+    """Return the trace of (S_x S_y)^1/2 of two covariances."""
+    try:
+        # It is the trace of the square root of the symmetric matrix F^T S_y F, for any F with F F^T = S_x.
+        factor = np.linalg.cholesky(s_x)  # takes a tenth of the time of an eigendecomposition
+        np.linalg.cholesky(s_y)
+        return np.sqrt(np.clip(np.linalg.eigvalsh(factor.T @ s_y @ factor), 0, None)).sum()
+    except np.linalg.LinAlgError:
+        # A covariance is singular, so eigenvalues of 0 have rounding errors, and square roots would enlarge them. The
+        # trace is also the sum of the singular values of F_x^T F_y, without square roots.
+        return np.linalg.svd(_factor(s_x).T @ _factor(s_y), compute_uv=False).sum()
 
 
 def _factor(symmetric):
-    """Return a matrix F with F F^T = symmetric."""
-    try:
-        return np.linalg.cholesky(symmetric)  # takes a tenth of the time of an eigendecomposition
-    except np.linalg.LinAlgError:  # the matrix is singular
-        values, vectors = np.linalg.eigh(symmetric)
-        return vectors * np.sqrt(np.clip(values, 0, None))[None]
+    """Return a matrix F with F F^T = symmetric, for a symmetric matrix that can be singular."""
+    values, vectors = np.linalg.eigh(symmetric)
+    return vectors * np.sqrt(np.clip(values, 0, None))[None]

@@ -4,14 +4,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxgan.metrics.checks import as_features, warn
+from jaxgan.metrics.checks import as_features, require_finite, warn
 
 
 class KernelDistance(NamedTuple):
     """The kernel distance over random subsets.
 
     Attributes:
-      mean: the estimate of the distance; it may be negative if the sets are nearly equal.
+      mean: the estimate of the distance. It is unbiased, so it may be negative if the sets are nearly equal.
       std: standard deviation of the distances of the subsets (divisor: number of subsets).
     """
 
@@ -27,6 +27,9 @@ def kernel_distance(
     The distance is an unbiased estimate of the squared maximum mean discrepancy, MMD^2, with the kernel
     (x.y / D + 1)^3. With features of Inception, the distance is the KID. Subsets are drawn as in torch-fidelity, so
     that results agree.
+
+    An unbiased estimate of 0 is negative about as often as it is positive. The distance of a set to itself is negative,
+    because the estimate omits the similarity of each example to itself within a set, but not between the two sets.
 
     Args:
       x, y: features, [N, D] and [M, D].
@@ -52,13 +55,15 @@ def kernel_distance(
         if (a == a[:1]).all():
             warn(f"All {len(a):,} examples of the {order} set have equal features, so the set counts as one point.")
     draws = np.random.RandomState(seed)  # published results use this generator
-    found = [
-        _discrepancy(
-            x[draws.choice(len(x), size, replace=False)],
-            y[draws.choice(len(y), size, replace=False)],
-        )
-        for _ in range(subsets)
-    ]
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = [
+            _discrepancy(
+                x[draws.choice(len(x), size, replace=False)],
+                y[draws.choice(len(y), size, replace=False)],
+            )
+            for _ in range(subsets)
+        ]
+        require_finite(*found)
     return KernelDistance(float(np.mean(found)), float(np.std(found)))
 
 

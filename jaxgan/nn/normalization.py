@@ -26,6 +26,11 @@ class BatchNorm(nn.Module):
     In training it uses the mean and variance of the batch, and updates their moving averages in the collection
     ``batch_stats``. At evaluation it uses the moving averages.
 
+    The variance, also in the moving average, is the mean squared deviation, with the divisor n, the number of values of
+    a channel in the batch. Flax does the same. PyTorch normalises by this variance too, but averages the variance with
+    the divisor n - 1. Its moving variance is therefore larger by up to the factor n / (n - 1). With the divisor n, a
+    batch with n = 1 has a variance.
+
     Attributes:
       momentum: weight of the old average in each update of the moving averages. A call in training makes one update.
       epsilon: number added to the variance.

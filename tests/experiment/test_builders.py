@@ -82,3 +82,65 @@ def test_an_idle_player_does_not_change():
     assert float(metrics["d/idle"]) == 0
     assert not all(map(np.array_equal, jax.tree.leaves(before.params["g"]), jax.tree.leaves(after.params["g"])))
     assert isinstance(idle.players["d"], Player)
+
+
+def draw_maps(keys, z_dim):
+    return jax.vmap(lambda key: jax.random.normal(key, (4, z_dim)))(keys)
+
+
+def draw_integers(keys, z_dim):
+    return jax.vmap(lambda key: jax.random.randint(key, (), 0, z_dim))(keys)
+
+
+def draw_half(keys, z_dim):
+    return draw_maps(keys, z_dim).astype(jnp.bfloat16)
+
+
+class FromAnything(nn.Module):
+    """A generator of points from latents of any shape and type."""
+
+    @nn.compact
+    def __call__(self, z):
+        return nn.Dense(2)(z.reshape(len(z), -1).astype(jnp.float32))
+
+
+def build_with(sample_latents):
+    def loss(nets, batch, keys, step):
+        return total(d=nets.d(nets.g(sample_latents(keys, 3))) + nets.d(batch["image"]))
+
+    return two_player_experiment(
+        gan.Config(batch_size=4),
+        Arrays(np.zeros((4, 2), np.float32)),
+        FromAnything(),
+        mlp.Discriminator((4,)),
+        z_dim=3,
+        losses={"d": loss, "g": loss},
+        optimizers={"d": optax.sgd(0.1), "g": optax.sgd(0.1)},
+        sample_latents=sample_latents,
+    )
+
+
+@pytest.mark.parametrize("sample_latents", [draw_maps, draw_integers, draw_half])
+def test_latents_can_have_any_shape_and_type(sample_latents):
+    made = build_with(sample_latents)
+    z = made.sampling.latents(jax.random.split(jax.random.key(0), 4))
+    (declared,) = made.game.nets["g"].examples
+    assert (declared.shape[1:], declared.dtype) == (z.shape[1:], z.dtype)
+    state = made.game.init(jax.random.key(0))
+    state, _ = jax.jit(made.game.step)(state, {"image": np.zeros((4, 2), np.float32)})
+    assert made.sampling.generate(made.game.functions(state), z).shape == (4, 2)
+
+
+@pytest.mark.parametrize(
+    ("sample_latents", "got"),
+    [
+        (lambda keys, z_dim: {"z": draw_maps(keys, z_dim), "label": draw_integers(keys, z_dim)}, "'label': 'int32[2]'"),
+        (lambda keys, z_dim: (draw_maps(keys, z_dim), draw_integers(keys, z_dim)), "('float32[2, 4, 3]', 'int32[2]')"),
+        (lambda keys, z_dim: draw_maps(keys, z_dim)[0], "float32[4, 3]"),
+        (lambda keys, z_dim: draw_maps(keys, z_dim).sum(), "float32[]"),
+    ],
+)
+def test_latents_that_are_not_one_array_per_example_are_refused(sample_latents, got):
+    message = r"`sample_latents` must return one array \[B, ...\] for B keys, got .*" + re.escape(got)
+    with pytest.raises(ValueError, match=message + r".* for 2 keys\. For several arrays, concatenate them"):
+        build_with(sample_latents)

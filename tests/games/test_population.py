@@ -9,7 +9,8 @@ import optax
 import pytest
 from helpers import games
 
-from jaxgan import parallel
+from jaxgan import losses, parallel
+from jaxgan.core.keys import truncated_latents
 from jaxgan.core.wrappers import GameWrapper
 from jaxgan.games.dynamics import consensus
 from jaxgan.games.population import AXES, Population, member
@@ -158,3 +159,18 @@ def test_wrong_sizes_are_refused():
         population.step(population.init(keys(2)), batches(3))
     with pytest.raises(ValueError, match="A population of 2 members cannot be split evenly over 4 devices"):
         parallel.members(population, parallel.devices(4))
+
+
+SWEPT = {
+    "real_target": lambda v: losses.non_saturating_discriminator(jnp.ones(2), jnp.ones(2), v),
+    "std": lambda v: losses.dragan(lambda x: x.sum(1), jnp.ones((2, 3)), keys(2), v),
+    "threshold": lambda v: truncated_latents(keys(2), 3, v),
+}
+
+
+@pytest.mark.parametrize("name", SWEPT)
+def test_numbers_of_losses_and_latents_can_differ_between_members(name):
+    """Python cannot compare a traced number with the limits of its range."""
+    found = jax.vmap(SWEPT[name])(jnp.array([0.3, 0.6]))
+    for i, value in enumerate((0.3, 0.6)):
+        np.testing.assert_allclose(found[i], SWEPT[name](value), rtol=1e-5)

@@ -172,3 +172,50 @@ def test_gaussian_distance_in_one_dimension():
     for m, s, n, t in ((0.0, 1.0, 3.0, 2.0), (1.0, 0.5, 1.0, 0.5), (2.0, 0.0, 0.0, 1.5)):
         found = metrics.gaussian_distance(np.array([m]), np.array([[s * s]]), np.array([n]), np.array([[t * t]]))
         assert found == pytest.approx((m - n) ** 2 + (s - t) ** 2, abs=1e-12)
+
+
+SETS = {
+    "features": correlated(200, 16),
+    "fewer examples than dimensions": correlated(5, 64),
+    "two examples": correlated(2, 3),
+    "equal examples": np.full((20, 8), 3.7),
+    "a line": np.outer(RNG.normal(size=50), RNG.normal(size=8)),
+    "a nearly singular set": np.concatenate([correlated(100, 4), 1e-9 * correlated(100, 4)], 1),
+    "repeated examples": np.repeat(correlated(10, 8), 4, 0),
+    "integers": RNG.integers(0, 255, (40, 8)),
+    "a large mean": correlated(300, 64) + 1e6,
+    "large features": correlated(50, 8) * 1e8 + 1e12,
+    "small features": correlated(50, 8) * 1e-12,
+    "zeros": np.zeros((20, 8)),
+}
+
+
+@pytest.mark.filterwarnings("ignore:The covariance of the|All .* examples of the")
+@pytest.mark.parametrize("name", SETS)
+def test_the_distance_of_a_set_to_itself_is_zero(name):
+    x = SETS[name]
+    assert frechet_distance(x, x) == 0
+    assert metrics.memorisation_informed_distance(x, x) == 0
+    assert frechet_distance(x, x[::-1]) >= 0
+
+
+@pytest.mark.filterwarnings("ignore:The covariance of the")
+def test_the_distance_between_singular_sets_agrees_with_a_closed_form():
+    """In one dimension of a larger space, it is (m_x - m_y)^2 + (s_x - s_y)^2, here with equal means."""
+    line = np.outer(np.linspace(-1, 1, 30), np.eye(50)[3])
+    scale = np.std(line[:, 3], ddof=1)
+    assert frechet_distance(line, 3 * line) == pytest.approx((2 * scale) ** 2, rel=1e-12)
+
+
+def test_features_that_exceed_float64_are_refused():
+    x = 1e150 * correlated(50, 8)
+    for metric in (frechet_distance, lambda x, y: metrics.kernel_distance(x, y, size=50, subsets=1)):
+        with pytest.raises(ValueError, match="The features are so large that the result exceeds the range of float64"):
+            metric(x, x)
+
+
+def test_gaussians_of_different_dimensions_are_refused():
+    with pytest.raises(
+        ValueError, match=r"Means must be \[D\] and covariances \[D, D\].*got the shapes \(2,\), \(2, 2\)"
+    ):
+        metrics.gaussian_distance(np.zeros(2), np.eye(2), np.zeros(3), np.eye(3))

@@ -57,3 +57,8 @@ def test_invalid_arguments_raise_and_equal_features_warn():
         kernel_distance(x, x[:, :3], size=5)
     with pytest.warns(UserWarning, match="All 30 examples of the second set have equal features"):
         kernel_distance(x, np.ones_like(x), size=5)
+
+
+def test_the_unbiased_distance_of_a_set_to_itself_is_not_positive():
+    x = np.random.default_rng(0).normal(size=(60, 8))
+    assert kernel_distance(x, x, size=60, subsets=1).mean < 0

@@ -27,6 +27,16 @@ def test_batch_norm_equals_flaxs():
     np.testing.assert_allclose(y, flaxs.apply({**theirs, **expected_stats}, X, use_running_average=True), atol=1e-5)
 
 
+def test_the_moving_variance_of_batch_norm_has_the_divisor_n():
+    """PyTorch averages the variance with the divisor n - 1. The result for n = 1 is finite, unlike PyTorch's."""
+    norm, n = normalization.BatchNorm(), X[..., 0].size
+    for x, variance in ((X, X.var((0, 1, 2))), (X[:1, :1, :1], jnp.zeros(5))):
+        _, stats = norm.apply(norm.init(jax.random.key(0), x, train=True), x, train=True, mutable=["batch_stats"])
+        np.testing.assert_allclose(stats["batch_stats"]["var"], 0.9 + 0.1 * variance, rtol=1e-5)
+    of_pytorch = 0.9 + 0.1 * X.var((0, 1, 2)) * n / (n - 1)
+    assert jnp.abs(of_pytorch - (0.9 + 0.1 * X.var((0, 1, 2)))).max() > 1e-3
+
+
 def test_batch_norm_uses_the_examples_of_all_devices():
     norm = normalization.BatchNorm()
     variables = norm.init(jax.random.key(0), X, train=True)
