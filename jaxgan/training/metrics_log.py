@@ -200,7 +200,15 @@ def _make_monitor(
     run: TrainingRun, probe: Probe, path: Path, terminal: Terminal, last_rows: Sequence[Mapping[str, Any]]
 ) -> TrainingMonitor:
     """Return the monitor that diagnoses the run. A resumed run continues with the findings and rows on disk."""
-    earlier = read_rows(path / "diagnosis.jsonl")
+    earlier = [row for row in read_rows(path / "diagnosis.jsonl") if _has_members(row, run)]
     last_finding = earlier[-1]["step"] if earlier else 0
-    rows = [row for row in last_rows if row["step"] > last_finding]
+    rows = [row for row in last_rows if row["step"] > last_finding and _has_members(row, run)]
     return TrainingMonitor(probe, len(run.seeds), run.member_name, terminal.say, earlier, rows)
+
+
+def _has_members(row: Mapping[str, Any], run: TrainingRun) -> bool:
+    """Return whether each value of a row from a file is a number or, for a population, a list with all members."""
+    values = [value for name, value in row.items() if name not in ("step", "verdicts")]
+    if run.is_population:
+        return all(isinstance(value, list) and len(value) == len(run.seeds) for value in values)
+    return not any(isinstance(value, list) for value in values)

@@ -121,3 +121,20 @@ def test_memories_without_a_checkpoint_are_removed(experiment, tmp_path):
     assert {path.name for path in (tmp_path / "monitor").iterdir()} == {"50.npz", "100.npz", "150.npz"}
     probe_files.remove_memories(tmp_path, [100])
     assert {path.name for path in (tmp_path / "monitor").iterdir()} == {"100.npz"}
+
+
+@pytest.mark.parametrize(
+    ("members", "value"), [(1, [1.0]), (1, [1.0, 2.0]), (2, 1.0), (2, [1.0]), (2, [1.0, 2.0, 3.0])]
+)
+def test_rows_of_another_number_of_members_are_not_used(members, value, experiment, tmp_path):
+    """A value in a file may have been changed to another valid one."""
+    run = make_run(experiment, members)
+    given = states(run, 150, 10)
+    log_steps(tmp_path, run, given, 0, 120, 60)
+    for name, i in {"metrics.jsonl": 114, "diagnosis.jsonl": 0}.items():
+        rows = [json.loads(line) for line in (tmp_path / name).read_text().splitlines()]
+        rows[i]["d/loss"] = value
+        (tmp_path / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    log_steps(tmp_path, run, given, 120, 150, 60)
+    last = json.loads((tmp_path / "diagnosis.jsonl").read_text().splitlines()[-1])
+    assert last["step"] == 150 and "turned/d" in last
