@@ -20,7 +20,7 @@ from jaxgan.cli import errors
 from jaxgan.cli.config_file import read_config_file
 from jaxgan.cli.experiment_program import ExperimentProgram
 from jaxgan.cli.fields import PACKAGE, ClassText, Field, read_class, read_module
-from jaxgan.cli.flags import FlagParser, Mistake, add_flags, as_tuples
+from jaxgan.cli.flags import FlagParser, Mistake, add_flags, as_tuples, refuse_empty
 from jaxgan.core.interruption import Interrupted
 from jaxgan.core.text import say, say_lines
 from jaxgan.monitoring.data_paths import SETTINGS as DATA_SETTINGS
@@ -160,9 +160,13 @@ def take_operands(name: str, given: list[str]) -> dict[str, str]:
 
     Returns:
       A dictionary from fields of the command to the operands.
+
+    Raises:
+      Mistake: if an operand is empty.
     """
     fields = ["run_dir", "images"] if name in TAKES_IMAGES else ["run_dir"]
     values = {}
+    refuse_empty(given[: len(fields)])
     while fields and given and not given[0].startswith("-"):
         values[fields.pop(0)] = given.pop(0)
     if values.get("run_dir", "").endswith(PARAMETERS):
@@ -211,7 +215,7 @@ def execute(name: str, fields: Sequence[Field], values: Mapping[str, Any], progr
         if os.environ.get("JAXGAN_TRACEBACK"):
             # The error is not raised, because the caller would print a ValueError as a mistake in the flags.
             say_lines(traceback.format_exc().rstrip(), sys.stderr)
-        fix = errors.fix_for_training(error) if name in ("train", "resume") else ""
+        fix = errors.find_fix(error, name)
         message = message_with_notes(error)
         if isinstance(error, jax.errors.JaxRuntimeError):
             message = " ".join(message.split())  # JAX's own messages have several lines

@@ -129,16 +129,33 @@ def print_mistake(message: str, command: str) -> None:
     say(f"help: {command} --help", sys.stderr)
 
 
-def fix_for_training(error: BaseException) -> str:
-    """Return how to fix a lack of disk space or memory, or a lost host, in training; "" for other errors."""
+# How to use less memory, by command.
+LESS_MEMORY = {
+    "train": "Lower --batch-size, or split each batch with --grad-accum-steps.",
+    "resume": "Train a new run with a lower --batch-size, or with --grad-accum-steps.",
+    "sample": "Lower --count.",
+    "evaluate": "Lower --count.",
+    "translate": "Lower --memory.",
+}
+
+
+def find_fix(error: BaseException, command: str) -> str:
+    """Return how to fix a lack of disk space or memory, or a lost host; "" for other errors.
+
+    Args:
+      error: the error that ended the command.
+      command: the name of the command, such as ``train``.
+    """
+    is_training = command in ("train", "resume")
     if is_disk_full(error):
-        return "Free some disk space and run the same command again: the run will be resumed."
+        again = ": the run will be resumed" if is_training else ""
+        return f"Free some disk space and run the same command again{again}."
     import jax  # not at the top, because flags are parsed without importing JAX
 
     out_of_memory = isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
     if out_of_memory or isinstance(error, MemoryError):
-        return "There is not enough memory. Lower --batch-size, or split each batch with --grad-accum-steps."
-    if isinstance(error, jax.errors.JaxRuntimeError) and jax.process_count() > 1:
+        return f"There is not enough memory. {LESS_MEMORY.get(command, '')}".rstrip()
+    if is_training and isinstance(error, jax.errors.JaxRuntimeError) and jax.process_count() > 1:
         return (
             "Another process of the run has ended, or the network failed. Start the same command on all hosts again: "
             "the run will be resumed."

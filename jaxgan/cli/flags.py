@@ -32,6 +32,7 @@ HEADINGS = (
     "Devices",
 )
 ALIASES = {"truncation_psi": "--psi", "resolution": "--size"}  # second flags for a field
+UNSET = "If its value is a variable of the shell, set the variable."
 NEGATIVE_NUMBER = re.compile(r"-(\d+\.?\d*|\.\d+|inf)([eE][-+]?\d+)?$")  # values that argparse must not read as flags
 VALUES = {"int": "a whole number", "float": "a number", "str": "text"}  # types in error messages
 METAVARS = {"int": "INT", "float": "FLOAT", "str": "TEXT"}  # types in the help
@@ -228,6 +229,8 @@ def convert(field: Field, text: str) -> Any:
     """
     if field.is_optional and text.lower() in ("none", "null"):
         return None
+    if not text and field.type == "str" and field.default != "":
+        raise argparse.ArgumentTypeError(f"must not be empty. {UNSET}")
     if field.choices and text not in field.choices:
         similar = suggestions.closest(text, field.choices)
         fix = f" Did you mean {similar}?" if similar else ""
@@ -237,6 +240,24 @@ def convert(field: Field, text: str) -> Any:
         return os.path.expanduser(value) if field.name in PATHS and isinstance(value, str) else value
     except ValueError:
         raise argparse.ArgumentTypeError(f"must be {VALUES[field.type]}, got {text!r}.") from None
+
+
+def refuse_empty(arguments: Sequence[str]) -> None:
+    """Check that no argument and no value of a flag is empty.
+
+    Args:
+      arguments: the arguments of a command that accepts no empty text.
+
+    Raises:
+      Mistake: if an argument is empty. An empty path would be the working directory.
+    """
+    for before, argument in zip(["", *arguments], arguments):
+        name, is_assigned, value = argument.partition("=")
+        if is_assigned and name.startswith("--") and not value:
+            raise Mistake(f"{name} must not be empty. {UNSET}")
+        if not argument:
+            subject = before if before.startswith("--") else "An argument"
+            raise Mistake(f"{subject} must not be empty. {UNSET}")
 
 
 def as_tuples(fields: Iterable[Field], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from jaxgan.cli import errors
 from jaxgan.cli.experiment_program import CONSOLE
-from jaxgan.cli.flags import FlagParser
+from jaxgan.cli.flags import FlagParser, refuse_empty
 
 # A copy of jaxgan.evaluation.EXTRACTORS, because importing that module takes seconds. A test compares the two.
 EXTRACTORS = ("classifier", "inception-64", "inception-192", "inception-768", "inception-2048")
@@ -53,6 +53,7 @@ def run(name: str, given: Sequence[str]) -> None:
       Mistake: if the arguments cannot be parsed.
     """
     command, parser = TOOLS[name], make_parser(name)
+    refuse_empty(given)
     args = argparse.Namespace(command=name, **parser.parse(given))
     flags = flag_names(parser)
     code = None

@@ -199,16 +199,16 @@ def class_labels(count: int, classes: tuple[str, ...], label: int | str | None =
     [0, 1, 0, 1, 0]
 
     Args:
-      count: the number of samples, at least 1.
+      count: the number of samples, from 1 to 2**31 - 1.
       classes: the names of the classes. If there are none, all class numbers are 0.
       label: the class of all samples, its number or its name; see ``find_class``. By default, the samples cycle through
         all classes.
 
     Raises:
-      ValueError: if ``count`` is below 1, or ``label`` is not a class.
+      ValueError: if ``count`` is out of its range, or ``label`` is not a class.
     """
-    if count < 1:
-        raise ValueError(f"`count` must be at least 1, got {count}.")
+    if not 1 <= count < 2**31:
+        raise ValueError(f"`count` must be {'at least 1' if count < 1 else f'below {2**31}'}, got {count}.")
     if label is None:
         return np.arange(count, dtype=np.int32) % max(1, len(classes))
     if not classes:

@@ -12,7 +12,7 @@ from helpers import programs
 from jaxgan.cli.errors import (
     as_flags,
     ending_quietly,
-    fix_for_training,
+    find_fix,
     is_disk_full,
     print_error,
     print_mistake,
@@ -97,7 +97,7 @@ FULL = {
 def test_a_full_disk_is_recognised(error):
     assert is_disk_full(error)
     fix = "Free some disk space and run the same command again: the run will be resumed."
-    assert fix_for_training(error) == fix
+    assert find_fix(error, "train") == fix
 
 
 @pytest.mark.parametrize(
@@ -112,8 +112,17 @@ def test_a_full_disk_is_recognised(error):
 )
 def test_other_errors_are_not_a_full_disk(error, fix):
     assert not is_disk_full(error)
-    found = fix_for_training(error)
+    found = find_fix(error, "train")
     assert fix in found and bool(fix) == bool(found)
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [("sample", "Lower --count."), ("translate", "Lower --memory."), ("inspect", "There is not enough memory.")],
+)
+def test_a_lack_of_memory_is_fixed_by_a_flag_of_the_command(command, expected):
+    assert find_fix(MemoryError(), command).endswith(expected)
+    assert "resumed" not in find_fix(OSError(errno.ENOSPC, "No space left on device"), command)
 
 
 def test_an_argument_may_have_a_flag_of_another_name():

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from jaxgan.cli.fields import REQUIRED, Field
-from jaxgan.cli.flags import FlagParser, Mistake, add_flags, as_tuples, convert, describe
+from jaxgan.cli.flags import FlagParser, Mistake, add_flags, as_tuples, convert, describe, refuse_empty
 
 FIELDS = (
     Field("batch_size", "int", default=64, help="Examples.", heading="Data"),
@@ -139,3 +139,23 @@ def test_convert_returns_the_value_of_a_flag(text, value):
     assert convert(Field("data", "str"), "~/a") == os.path.expanduser("~/a")
     with pytest.raises(argparse.ArgumentTypeError, match=r"must be a whole number, got '3\.5'"):
         convert(Field("step", "int"), "3.5")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["samples", ""], "An argument must not be empty. If its value is a variable of the shell, set the variable."),
+        (["--out", ""], "--out must not be empty."),
+        (["--out="], "--out must not be empty."),
+    ],
+)
+def test_empty_arguments_are_refused(arguments, message):
+    with pytest.raises(Mistake, match=message):
+        refuse_empty(arguments)
+    refuse_empty(["samples", "--out", "a=b", "--name=x"])
+
+
+def test_an_empty_text_is_a_value_only_if_it_is_the_default():
+    with pytest.raises(argparse.ArgumentTypeError, match="must not be empty"):
+        convert(Field("prefix", "str", default=None), "")
+    assert convert(Field("prefix", "str", default=""), "") == ""

@@ -120,6 +120,8 @@ def test_labels_cycle_through_all_classes_or_are_one_class():
         class_labels(1, (), 0)
     with pytest.raises(ValueError, match="`count` must be at least 1, got 0"):
         class_labels(0, classes)
+    with pytest.raises(ValueError, match="`count` must be below 2147483648, got 9223372036854775808"):
+        class_labels(2**63, classes)
 
 
 def test_split_keys_are_different_and_derived_from_each_examples_key():
