@@ -18,9 +18,9 @@ import jax.numpy as jnp
 
 from jaxgan import Game, Net, Player, data, losses, media, total
 from jaxgan.cli.program import main
+from jaxgan.core import weights
 from jaxgan.core.networks import Frozen, FrozenVariables
 from jaxgan.data import degrade, transforms
-from jaxgan.evaluation import extractors
 from jaxgan.evaluation.inception import Inception, parameters
 from jaxgan.experiment import (
     COUNT,
@@ -187,7 +187,7 @@ MIN_INCEPTION = 14  # smallest image, in pixels per side, for which Inception ha
 FEATURE_SCALE = 12.75
 
 # Sentences for error messages that explain where users can download the weights.
-WEIGHTS = {"inception": extractors.WEIGHTS_SOURCE, "vgg19": f"Download them from {vgg.WHERE}."}
+WEIGHTS = {"inception": weights.INCEPTION.source, "vgg19": weights.VGG19.source}
 
 
 def networks(config: Config, size: int, channels: int) -> tuple[dict[str, Net], Callable]:

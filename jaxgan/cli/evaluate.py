@@ -33,10 +33,12 @@ class Evaluate:
         the name of the result has a suffix that identifies the features, such as fid_768 and ppl_2048. With the
         features of the small classifier, fid is named fd_classifier (fd: Frechet distance).
       features: Features that the metrics compare: inception-64, inception-192, inception-768 or inception-2048
-        (features of the Inception network, which require --weights), or classifier (features of a small classifier,
-        which is trained on the labels of the data and cached). By default, inception-2048 if --weights is passed,
-        otherwise classifier.
-      weights: File with the weights of the Inception network (.pth or .npz), from pytorch-fid or torch-fidelity.
+        (features of the Inception network, which require its weights), classifier (features of a small classifier,
+        which is trained on the labels of the data and cached), or random (features of a fixed random network, which
+        requires neither weights nor labels and ranks samples less well). By default, inception-2048 if --weights is
+        passed, otherwise classifier if the data have labels, otherwise random.
+      weights: File with the weights of the Inception network (.pth or .npz), from pytorch-fid or torch-fidelity. By
+        default, the file that `jaxgan weights inception` has downloaded, if --features names an Inception layer.
       resize: Method that resizes images for the Inception network: tf1 (as in the original FID) or clean (as in
         clean-fid).
       count: Number of samples. By default, the number of training examples, but at most 50,000.
@@ -93,7 +95,10 @@ class Evaluate:
         say(f"results: {out}")
 
     def _reads_data(self) -> bool:
-        """Return whether the metrics, or the training of the classifier that computes the features, need the data."""
+        """Return whether the metrics, or the training of the classifier that computes the features, need the data.
+
+        Without ``features`` and ``weights``, the labels of the data decide whether a classifier is trained.
+        """
         features = self.features or ("inception" if self.weights else "classifier")
         is_trained = features == "classifier" and quality.needs_features(self.metrics)
         return is_trained or quality.reads_data(self.metrics)

@@ -243,6 +243,7 @@ def _help() -> str:
         "",
         "compare two sets of images:",
         *(line for name in ("fid", "kid", "prdc", "mifid") for line in _about_tool(name)),
+        *_about_tool("weights"),
         "",
         "check this machine:",
         *_about_tool("doctor"),

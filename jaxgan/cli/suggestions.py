@@ -222,6 +222,8 @@ COMMAND_HABITS = {
     "view": "report",
     "info": "inspect",
     "check": "doctor",
+    "download": "weights",
+    "fetch": "weights",
     "diff": "compare",
     "interpolate": "To generate an interpolation, run `jaxgan sample RUN --out between.gif`.",
     "style-mixing": "To mix styles, run `jaxgan sample RUN --style-mix coarse --out mixed.png`.",

@@ -16,7 +16,10 @@ from jaxgan.cli.experiment_program import CONSOLE
 from jaxgan.cli.flags import FlagParser, refuse_empty
 
 # A copy of jaxgan.evaluation.EXTRACTORS, because importing that module takes seconds. A test compares the two.
-EXTRACTORS = ("classifier", "inception-64", "inception-192", "inception-768", "inception-2048")
+EXTRACTORS = ("classifier", "random", "inception-64", "inception-192", "inception-768", "inception-2048")
+
+
+WEIGHTS = ("inception", "vgg19")  # a copy of the keys of jaxgan.core.weights.KNOWN, for the same reason
 
 
 class Tool(NamedTuple):
@@ -141,13 +144,15 @@ def _add_flags_of_sets(parser: argparse.ArgumentParser) -> None:
         "--features",
         choices=EXTRACTORS,
         help="Features that the metric compares. The names with inception stand for features of the Inception network, "
-        "which require --weights. classifier stands for features of a small classifier, which is trained on the labels "
-        "of B and cached. (default: inception-2048)",
+        "which require its weights. classifier stands for features of a small classifier, which is trained on the "
+        "labels of B and cached. random stands for features of a fixed random network, which requires neither weights "
+        "nor labels and ranks samples less well. (default: inception-2048)",
     )
     parser.add_argument(
         "--weights",
         metavar="FILE",
-        help="File with the weights of the Inception network (.pth or .npz), from pytorch-fid or torch-fidelity.",
+        help="File with the weights of the Inception network (.pth or .npz), from pytorch-fid or torch-fidelity. By "
+        "default, the file that `jaxgan weights inception` has downloaded.",
     )
     parser.add_argument(
         "--resize",
@@ -178,6 +183,16 @@ def _add_flags_of_sets(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="JSON file to which the results and the settings of the measurement are written. By default, no file is "
         "written.",
+    )
+
+
+def _add_flags_of_weights(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "name",
+        metavar="NAME",
+        nargs="?",
+        choices=WEIGHTS,
+        help="File to download: inception or vgg19. By default, the files are listed and nothing is downloaded.",
     )
 
 
@@ -302,6 +317,14 @@ TOOLS = {
     "kid": _of_sets("Compute the kernel Inception distance (KID) between two sets of images."),
     "prdc": _of_sets("Compute precision, recall, density and coverage of generated samples."),
     "mifid": _of_sets("Compute the memorization-informed FID, which penalises copies of real images."),
+    "weights": Tool(
+        "List the files of weights that metrics and losses can use, or download one of them.",
+        _add_flags_of_weights,
+        "weights",
+        "show_or_fetch",
+        "[NAME]",
+        ("COMMAND", "COMMAND inception"),
+    ),
     "doctor": Tool(
         "Check the installation and its speed, and print how to fix problems.",
         _add_nothing,

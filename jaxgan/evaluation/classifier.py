@@ -23,6 +23,7 @@ import optax
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jaxgan.core.array_archives import read_npz
+from jaxgan.core.weights import INCEPTION
 from jaxgan.data import Arrays, Batches, Source, normalize, transforms
 from jaxgan.data.source import hold_out, read_in_batches
 from jaxgan.evaluation.preprocessing import as_bytes
@@ -150,9 +151,10 @@ def train_classifier(
     """
     if not source.classes:
         raise ValueError(
-            f"{source.name} has no labels, which are required to train the classifier that computes the features. Pass "
-            "Inception's `weights`, or use data with labels: an .npz file with labels, a folder with one sub-folder "
-            "per class, or a TFDS data set with labels."
+            f"{source.name} has no labels, which are required to train the classifier that computes the features. Set "
+            "`features` to random, which needs no labels; or pass Inception's `weights`; or use data with labels: an "
+            ".npz file with labels, a folder with one sub-folder per class, or a TFDS data set with labels. "
+            f"{INCEPTION.source}"
         )
     if len(source.shape) != 3:
         raise ValueError(

@@ -6,8 +6,7 @@ from typing import Any, Literal
 
 from jaxgan.core import system
 from jaxgan.data import as_source
-from jaxgan.evaluation.classifier import train_classifier
-from jaxgan.evaluation.extractors import WEIGHTS_SOURCE, FeatureExtractor, InceptionFeatures
+from jaxgan.evaluation.extractors import FeatureExtractor, InceptionFeatures, make_extractor
 from jaxgan.evaluation.metric_names import figure_name, format_result
 from jaxgan.evaluation.scores import compare
 
@@ -49,23 +48,27 @@ def fid(
     If ``weights`` are given, the function uses the 2,048 features of Inception, and the result is the published
     ``fid``. Otherwise, it uses the features of a small classifier, which is trained once on the labels of ``data`` and
     cached in ~/.cache/jaxgan. The result then has the name ``fd_classifier`` and is only comparable with results for
-    the same data and the same classifier. The function never downloads anything.
+    the same data and the same classifier. Without labels, it uses a fixed random network, and the result has the name
+    ``fd_random``. The function never downloads anything.
 
     Args:
       samples: a folder, a file or a name that ``jaxgan.data.load`` accepts; a ``Source``; or an array, [N, height,
         width, C], of uint8 or of floats in [-1, 1].
       data: the examples that the samples are compared with. The same types as for ``samples`` are accepted.
       weights: file with Inception's weights, from pytorch-fid or torch-fidelity.
-      features: feature extractor, in place of the small classifier. Pass a feature extractor to use another network, or
-        to load Inception's weights only once for several calls. It cannot be combined with ``weights``.
+      features: feature extractor; None selects one as described above. Pass a feature extractor to use another network,
+        or to load Inception's weights only once for several calls. It cannot be combined with ``weights``.
       resolution: height and width to which the images of both sets are resized. None does not resize them.
       count: number of examples of each set to use, evenly spaced from the first to the last. None uses all.
       resize: method that resizes images to Inception's input size; see ``InceptionFeatures``.
 
     Raises:
       TypeError: if one of the sets has another type, or ``features`` is not a feature extractor.
-      ValueError: if there are neither weights nor labels, or the sets cannot be compared.
+      ValueError: if the sets cannot be compared.
       OSError: if the weights cannot be read.
+
+    Warns:
+      UserWarning: if there are neither weights nor labels, so that the features of a random network are used.
     """
     if features is not None and weights is not None:
         raise ValueError(
@@ -75,23 +78,17 @@ def fid(
         raise TypeError(
             "`features` must be a feature extractor, such as jaxgan.evaluation.InceptionFeatures(weights), or None, "
             f"got {features!r}. To use Inception, pass the file with its weights as `weights`. Without `features` and "
-            "`weights`, a classifier is trained on the labels of `data`."
+            "`weights`, a classifier is trained on the labels of `data`, or a random network is used."
         )
-    resizes_images = weights is not None or getattr(features, "resizes_images", False)
+    uncropped = features is None or getattr(features, "resizes_images", False)
     fake, real = (
-        as_source(x, resolution=resolution, argument=name, uncropped=resizes_images)
+        as_source(x, resolution=resolution, argument=name, uncropped=uncropped)
         for x, name in ((samples, "samples"), (data, "data"))
     )
     if features is None and weights is not None:
         features = InceptionFeatures(weights, resize=resize)
     elif features is None:
-        if not real.classes:
-            raise ValueError(
-                f"`data` ({real.name}) has no labels to train a classifier with, and `weights` are not given, so no "
-                "features can be computed. Pass data with labels, or the file with Inception's weights as `weights`. "
-                f"{WEIGHTS_SOURCE}"
-            )
-        features = train_classifier(real, cache=system.classifier_directory())
+        features = make_extractor(None, None, resize, real, system.classifier_directory())
     result = compare(fake, real, ("fid",), features, count=count)
     name = figure_name("fid", features.protocol)
     return Distance(name, float(result[name]), result["protocol"])

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from jaxgan import interop
+from jaxgan.core.weights import INCEPTION as WEIGHTS_FILE
 from jaxgan.data import Source
 from jaxgan.data.uncropped import ImageSequence
 from jaxgan.evaluation import classifier, inception
@@ -21,16 +22,11 @@ from jaxgan.evaluation.preprocessing import (
     resize_tf1,
     resize_tf1_on_host,
 )
+from jaxgan.evaluation.random_network import RandomFeatures
 from jaxgan.metrics.checks import warn
 
-# A sentence for error messages that explains where users can download the weights.
-WEIGHTS_SOURCE = (
-    "Download pt_inception-2015-12-05-6726825d.pth (95 MB) from "
-    "https://github.com/mseitzer/pytorch-fid/releases/tag/fid_weights."
-)
-KNOWN_DIGESTS = ("6726825d",)  # first digits of the SHA-256 of the files of pytorch-fid and torch-fidelity
 LAYERS = (64, 192, 768, 2048)  # layers of Inception, named after their number of features
-EXTRACTORS = ("classifier", *(f"inception-{layer}" for layer in LAYERS))
+EXTRACTORS = ("classifier", "random", *(f"inception-{layer}" for layer in LAYERS))
 BATCH_SIZE = 64  # number of images that Inception processes at once on each device
 
 
@@ -111,10 +107,10 @@ class InceptionFeatures:
         if resize not in ("tf1", "clean"):
             raise ValueError(f"`resize` must be 'tf1' (as in the FID) or 'clean' (as in clean-fid), got {resize!r}.")
         arrays, digest = read_weights(weights)
-        if not digest.startswith(KNOWN_DIGESTS):
+        if digest != WEIGHTS_FILE.sha256:
             warn(
                 f"{weights} (SHA-256 {digest[:8]}...) is not the file of pytorch-fid or torch-fidelity, so the metrics "
-                f"may differ from published ones. {WEIGHTS_SOURCE}"
+                f"may differ from published ones. {WEIGHTS_FILE.source}"
             )
         self._devices = list(jax.local_devices() if devices is None else devices)
         self._arrays, self._resize, self._layer = arrays, resize, layer
@@ -212,8 +208,21 @@ def read_weights(path: str | Path) -> tuple[dict[str, np.ndarray], str]:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise OSError(f"`weights` {path} cannot be read: {error.strerror}. {WEIGHTS_SOURCE}") from error
+        raise OSError(f"`weights` {path} cannot be read: {error.strerror}. {WEIGHTS_FILE.source}") from error
     return interop.read_weights(path), digest
+
+
+def _features_without_weights(data: Source) -> str:
+    """Return the name of the features for data without Inception's weights, and warn if it is ``random``."""
+    if data.classes or len(data.shape) != 3:
+        return "classifier"
+    warn(
+        f"{data.name} has no labels and `weights` are not given, so the metrics compare features of a fixed random "
+        "network. Their names contain the word random, and they are not comparable with published ones. "
+        f"{WEIGHTS_FILE.source}",
+        above=2,
+    )
+    return "random"
 
 
 def make_extractor(
@@ -228,9 +237,10 @@ def make_extractor(
     """Return the feature extractor with the given name.
 
     Args:
-      name: one of ``EXTRACTORS``. None selects ``inception-2048`` if ``weights`` are given, and ``classifier``
-        otherwise.
-      weights: file with Inception's weights; None for the classifier.
+      name: one of ``EXTRACTORS``. None selects ``inception-2048`` if ``weights`` are given, otherwise ``classifier`` if
+        the data have labels, and otherwise ``random``.
+      weights: file with Inception's weights. If it is None and the name requires weights, the file that
+        ``jaxgan weights`` has downloaded is used.
       resize: method that resizes images to Inception's input size, ``"tf1"`` or ``"clean"``; see ``InceptionFeatures``.
       data: labelled images to train the classifier on.
       cache: directory that stores trained classifiers; None does not use a cache.
@@ -239,20 +249,26 @@ def make_extractor(
     Raises:
       ValueError: if the name is unknown or cannot be combined with ``weights``, or if there are no labels to train on.
       OSError: if the weights cannot be read.
+
+    Warns:
+      UserWarning: if ``name`` is None and ``random`` is selected.
     """
-    name = name or ("classifier" if weights is None else "inception-2048")
+    name = name or ("inception-2048" if weights is not None else _features_without_weights(data))
     if name not in EXTRACTORS:
         raise ValueError(f"`features` must be one of {', '.join(EXTRACTORS)}, got {name}.")
-    if name == "classifier":
+    if name in ("classifier", "random"):
         if weights is not None:
             raise ValueError(
-                "`weights` are for Inception's features, but `features` is classifier, which is trained on the data. "
-                "Omit one of them."
+                f"`weights` are for Inception's features, but `features` is {name}, which needs none. Omit one of them."
             )
+        if name == "random":
+            return RandomFeatures()
         return classifier.train_classifier(data, cache=cache, progress=progress)
     if weights is None:
+        weights = WEIGHTS_FILE.path
+    if weights == WEIGHTS_FILE.path and not WEIGHTS_FILE.path.is_file():
         raise ValueError(
-            f"`features` {name} requires the file with Inception's weights as `weights`. {WEIGHTS_SOURCE} If the "
-            "data have labels, you can use `features` classifier instead, which needs no weights."
+            f"`features` {name} requires the file with Inception's weights as `weights`. {WEIGHTS_FILE.source} Without "
+            "weights, set `features` to random, or to classifier if the data have labels."
         )
     return InceptionFeatures(weights, int(name.rpartition("-")[2]), resize=resize)

@@ -10,10 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgan.core.weights import VGG19
 from jaxgan.nn.layers import Conv
 
 BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))  # (channels, number of convolutions) between pooling layers
-WHERE = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth (548 MB)"  # where users can download the weights
 # Mean and standard deviation of the red, green and blue channels of ImageNet, for pixels in [0, 1].
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -76,7 +76,6 @@ def parameters(arrays: Mapping[str, np.ndarray]) -> dict:
         index += 1  # the pooling layer
     if wrong:
         raise ValueError(
-            f"The file does not contain the weights of torchvision's vgg19: {'; '.join(wrong)}. Download them from "
-            f"{WHERE}."
+            f"The file does not contain the weights of torchvision's vgg19: {'; '.join(wrong)}. {VGG19.source}"
         )
     return {"params": found}

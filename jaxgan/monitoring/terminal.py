@@ -218,9 +218,9 @@ def reading() -> Iterator[Callable[..., None]]:
 
     The context manager yields the function ``progress(name, seen, total, counted="images")``. Call this function with
     the name of a set of images, the number of images that were processed, and the total number of images. For a
-    computation that consists of steps, pass the numbers of steps and ``counted="steps"``. In a terminal, each name has
-    a live bar, which is removed at the end. Otherwise, a line is printed every ``READING_LINES_EVERY`` seconds and
-    before the first step.
+    computation that consists of steps, pass the numbers of steps and ``counted="steps"``; for a download, ``"bytes"``.
+    In a terminal, each name has a live bar, which is removed at the end. Otherwise, a line is printed every
+    ``READING_LINES_EVERY`` seconds and before the first step.
     """
     console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
     columns = [
@@ -232,7 +232,7 @@ def reading() -> Iterator[Callable[..., None]]:
     tasks: dict[str, Any] = {}
     last = time.perf_counter()
 
-    def progress(name: str, seen: int, total: int, counted: Literal["images", "steps"] = "images") -> None:
+    def progress(name: str, seen: int, total: int, counted: Literal["images", "steps", "bytes"] = "images") -> None:
         nonlocal last
         if console.is_terminal:
             if name not in tasks:
@@ -242,7 +242,8 @@ def reading() -> Iterator[Callable[..., None]]:
         is_first_step = counted == "steps" and not seen
         if is_first_step or time.perf_counter() - last >= READING_LINES_EVERY:
             last = time.perf_counter()
-            count = f"step {seen:,} of {total:,}" if counted == "steps" else f"{seen:,} of {total:,} processed"
+            done = {"images": "processed", "bytes": "bytes downloaded"}
+            count = f"step {seen:,} of {total:,}" if counted == "steps" else f"{seen:,} of {total:,} {done[counted]}"
             say(f"{name}: {count}", sys.stderr)
 
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:

@@ -46,11 +46,12 @@ class RunOptions:
     checkpoint. By default, fid."""
     features: str | None = None
     """Features that the metrics compare: classifier (features of a small classifier, which is trained on the labels
-    of the data), or features of the Inception network such as inception-2048. By default, inception-2048 if
-    ``weights`` is passed, otherwise classifier."""
+    of the data), random (features of a fixed random network), or features of the Inception network such as
+    inception-2048. By default, inception-2048 if ``weights`` is passed, otherwise classifier if the data have labels,
+    otherwise random."""
     weights: str | None = None
     """File with the weights of the Inception network (.pth or .npz), which features such as inception-2048
-    require."""
+    require. By default, the file that `jaxgan weights inception` has downloaded."""
     evaluate_count: int | None = None
     """Number of samples that each evaluation generates. By default, the number of examples in the data, but at most
     50,000."""

@@ -177,7 +177,7 @@ def test_make_extractor(data, cache, trained):
         return extractors.make_extractor(*arguments, data, cache)
 
     assert isinstance(make(None, None, "tf1"), Classifier)
-    with pytest.raises(ValueError, match=r"`features` must be one of classifier, inception-64.* got pixels"):
+    with pytest.raises(ValueError, match=r"`features` must be one of classifier, random, inception-64.* got pixels"):
         make("pixels", None, "tf1")
     with pytest.raises(ValueError, match=r"`features` inception-64 requires .* as `weights`"):
         make("inception-64", None, "tf1")

@@ -71,7 +71,10 @@ def test_evaluations_during_training_use_metrics_of_pairs(run):
             ["sample", "--out", "a.gif"],
             "because its samples are generated from images and have no latents to interpolate",
         ),
-        (["evaluate"], "photos train has no labels, which are required to train the classifier"),
+        (
+            ["evaluate", "--features", "classifier"],
+            "photos train has no labels, which are required to train the classifier",
+        ),
     ],
 )
 def test_invalid_commands_are_refused_with_a_message(arguments, message, run, tmp_path, capsys, monkeypatch):

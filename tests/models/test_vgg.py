@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxgan.core.weights import VGG19
 from jaxgan.models import vgg
 
 
@@ -51,7 +52,7 @@ def test_wrong_weights_raise_and_are_listed(torch_network):
     message = str(error.value)
     assert "features.2 has a weight of shape (64, 5, 3, 3) and a bias of shape (64,), not (64, 64, 3, 3)" in message
     assert "features.28 is missing" in message
-    assert "features.34" in message and vgg.WHERE in message
+    assert "features.34" in message and VGG19.source in message
 
 
 @pytest.mark.parametrize("shape", [(2, 15, 32, 3), (2, 32, 32, 1), (32, 32, 3)])
