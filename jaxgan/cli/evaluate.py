@@ -1,6 +1,7 @@
 """The command ``evaluate``: measure metrics of the samples of a checkpoint."""
 
 import dataclasses
+import warnings
 from pathlib import Path
 from typing import Literal
 
@@ -72,6 +73,12 @@ class Evaluate:
         if member:
             name += f", {member}"
         with warnings_as_lines([field.name for field in read_command("evaluate").fields]), reading() as progress:
+            if experiment.inputs is experiment.source:
+                warnings.warn(
+                    "The samples are translated from the training data and compared with them, because the run has no "
+                    "test data. Train with --test-data to measure how well the generator translates other images.",
+                    stacklevel=1,
+                )
             features = None
             if quality.needs_features(self.metrics):
                 cache = system.classifier_directory()

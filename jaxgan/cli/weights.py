@@ -3,6 +3,7 @@
 import argparse
 
 from jaxgan.core import weights
+from jaxgan.core.text import say, say_lines
 from jaxgan.monitoring.terminal import reading
 
 
@@ -17,15 +18,15 @@ def show_or_fetch(args: argparse.Namespace) -> None:
     """
     if args.name is None:
         for file in weights.KNOWN.values():
-            print(_describe(file))
+            say_lines(_describe(file))
         return
     file = weights.KNOWN[args.name]
     if weights.state(file) == "present":
-        print(f"{file.path} is present, and its SHA-256 is correct.")
+        say(f"{file.path} is present, and its SHA-256 is correct.")
         return
     with reading() as progress:
         weights.fetch(file, lambda name, done, total: progress(name, done, total, "bytes"))
-    print(f"{file.path} was downloaded, and its SHA-256 is correct.")
+    say(f"{file.path} was downloaded, and its SHA-256 is correct.")
 
 
 def _describe(file: weights.WeightsFile) -> str:
