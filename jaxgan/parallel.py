@@ -26,13 +26,17 @@ from jax import lax
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jaxgan.core import axis, rendezvous
+from jaxgan.core import axis, rendezvous, system
 from jaxgan.core.state import State
 from jaxgan.core.wrappers import GameLike
 from jaxgan.games.population import AXES, Population
 
 Device = Any  # stands for jax.Device, which type checkers do not accept as a type
 
+LOST_PROCESS = (
+    "Another process of the run has ended or does not answer, or the network failed. Start the same command on all "
+    "hosts again: the run will be resumed."
+)
 _CONNECTION_SECONDS = 60  # time after which JAX stops waiting for the other processes of a run
 _MEMBERS = "members"
 _OF_MEMBERS = jax.tree.map(
@@ -118,6 +122,8 @@ def initialize(
             rendezvous.meet(coordinator, num_processes, process_id, same)
     try:
         jax.distributed.initialize(coordinator, num_processes, process_id, initialization_timeout=_CONNECTION_SECONDS)
+        # JAX aborts the process if another process has ended or does not answer.
+        system.exit_on_abort(LOST_PROCESS)
     except (ValueError, TypeError):
         raise ValueError(
             "JAX found no cluster (Cloud TPU, SLURM, Open MPI or Kubernetes) that provides `coordinator`, "

@@ -212,6 +212,7 @@ def execute(name: str, fields: Sequence[Field], values: Mapping[str, Any], progr
             _exit(128 + stop.number)
         raise
     except expected as error:
+        system.expect_exit()
         if os.environ.get("JAXGAN_TRACEBACK"):
             # The error is not raised, because the caller would print a ValueError as a mistake in the flags.
             say_lines(traceback.format_exc().rstrip(), sys.stderr)
@@ -270,8 +271,9 @@ def flag_names(name: str, fields: Sequence[Field], program: ExperimentProgram) -
 def _exit(code: int) -> None:
     import jax
 
+    from jaxgan.core import system
+
     if jax.distributed.is_initialized():
         # sys.exit would wait for the other hosts, and the other hosts wait for this host.
-        sys.stdout.flush()
-        os._exit(code)
+        system.exit_immediately(code)
     sys.exit(code)

@@ -12,6 +12,9 @@ from typing import Any
 from jaxgan.cli import suggestions
 from jaxgan.cli.fields import Field
 from jaxgan.cli.flags import VALUES, Mistake, convert
+from jaxgan.core.files import read_limited
+
+MAX_BYTES = 2**20  # maximum size of the file; the settings of an experiment need 2**12
 
 
 def read_config_file(path: Path, fields: Sequence[Field]) -> dict[str, Any]:
@@ -33,7 +36,7 @@ def _read(path: Path) -> dict[str, Any]:
 
     try:
         # JSON is a subset of YAML. safe_load does not create Python objects that the file names.
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.safe_load(read_limited(path, MAX_BYTES).decode("utf-8"))
     except OSError as error:
         raise Mistake(f"--config {path} cannot be read: {error.strerror}.") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:

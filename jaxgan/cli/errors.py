@@ -156,10 +156,9 @@ def find_fix(error: BaseException, command: str) -> str:
     if out_of_memory or isinstance(error, MemoryError):
         return f"There is not enough memory. {LESS_MEMORY.get(command, '')}".rstrip()
     if is_training and isinstance(error, jax.errors.JaxRuntimeError) and jax.process_count() > 1:
-        return (
-            "Another process of the run has ended, or the network failed. Start the same command on all hosts again: "
-            "the run will be resumed."
-        )
+        from jaxgan.parallel import LOST_PROCESS  # not at the top, because it imports JAX
+
+        return LOST_PROCESS
     return ""
 
 

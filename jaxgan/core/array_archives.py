@@ -15,6 +15,7 @@ from typing import IO, BinaryIO, NamedTuple
 
 import numpy as np
 
+from jaxgan.core.files import open_regular
 from jaxgan.core.zip_files import check_sizes, open_zip, quote_member
 
 _SUFFIX = ".npy"  # the suffix of the members of an .npz file
@@ -49,7 +50,7 @@ def is_npy(path: str | Path) -> bool:
     Raises:
       OSError: if the file cannot be read.
     """
-    with Path(path).open("rb") as file:
+    with open_regular(path) as file:
         return file.read(len(_START)) == _START
 
 
@@ -63,8 +64,9 @@ def map_npy(path: str | Path) -> np.ndarray:
       ValueError: if the file is damaged or contains other values than numbers, booleans and text.
       OSError: if the file cannot be opened.
     """
+    stream = open_regular(path)
     try:
-        with Path(path).open("rb") as file:
+        with stream as file:
             header = _read_header(file, os.fstat(file.fileno()).st_size, "the array")
         order = "F" if header.fortran_order else "C"
         if not math.prod(header.shape):  # the system maps no empty ranges

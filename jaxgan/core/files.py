@@ -1,6 +1,7 @@
 """Write output files with clear error messages, replace files atomically, and read files of limited size."""
 
 import contextlib
+import io
 import itertools
 import os
 import shutil
@@ -128,6 +129,24 @@ def move_aside(path: Path, folder: Path, *, copy: bool = False) -> Path:
     else:
         shutil.move(path, free)
     return free
+
+
+def open_regular(path: str | Path) -> io.BufferedReader:
+    """Open a regular file for reading.
+
+    Devices and named pipes are refused, because they may be endless or block the process.
+
+    Args:
+      path: the file.
+
+    Raises:
+      ValueError: if the path is a device, a named pipe or a socket.
+      OSError: if the file does not exist or cannot be opened.
+    """
+    path = Path(path)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise ValueError(f"{path} is not a regular file.")
+    return path.open("rb")
 
 
 def read_limited(path: Path, limit: int) -> bytes:

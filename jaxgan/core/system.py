@@ -5,11 +5,14 @@ The tests run on Linux. macOS and Windows lack some of the modules and functions
 a fallback. ``tests/core/test_system.py`` runs a training without them.
 """
 
+import atexit
 import contextlib
 import ctypes
 import os
 import platform
+import signal
 import sys
+import tempfile
 import time
 from importlib import metadata
 from pathlib import Path
@@ -36,6 +39,12 @@ _LOCK_POLL_SECONDS = 0.1  # seconds between two attempts to lock a file
 # Position of the byte that is locked on Windows. Windows also prevents other processes from reading a locked byte, so
 # the position is far behind the end of the file.
 _LOCKED_BYTE = 1 << 30
+
+_STDERR = 2  # the file descriptor of standard error
+_SECONDS_TO_END = 10.0  # time in which a process that has reported an error ends by itself
+_handlers: list = []  # handlers of signals in C, which Python must not delete
+_logs: list[Path] = []  # the temporary files of ``exit_on_abort``
+_reported: list[bool] = []  # not empty if the process ends because of an error that it reports
 
 _MALLOPT_SETTINGS = {  # maps options of glibc's mallopt(3) to their values; the numbers are from malloc.h
     -8: 1,  # M_ARENA_MAX: use one arena, because the arenas of other threads would still allocate with mmap
@@ -145,6 +154,62 @@ def lock(file: IO) -> None:
     """Lock an open file as ``try_lock`` does, and wait while another process holds the lock."""
     while not try_lock(file):
         time.sleep(_LOCK_POLL_SECONDS)
+
+
+def exit_on_abort(message: str) -> None:
+    """Print a message on standard error and exit with code 1 if compiled code aborts the process (SIGABRT).
+
+    Python's own handlers run only after the compiled code returns, which an abort never does. Messages that compiled
+    code prints afterwards on standard error are appended to a temporary file, which the message names. The file is
+    removed when the process ends normally. On Windows, this function does nothing.
+
+    Args:
+      message: one or more sentences.
+    """
+    if sys.platform == "win32":
+        return
+    terminal = os.dup(_STDERR)
+    sys.stderr = os.fdopen(terminal, "w", buffering=1, errors="backslashreplace", closefd=False)
+    log, path = tempfile.mkstemp(prefix="jaxgan-", suffix=".log")
+    os.dup2(log, _STDERR)
+    os.close(log)
+
+    def restore():
+        sys.stderr.flush()
+        os.dup2(terminal, _STDERR)
+        Path(path).unlink(missing_ok=True)
+
+    def end(number):
+        if _reported:
+            time.sleep(_SECONDS_TO_END)
+        os.write(terminal, f"error: {message} The messages of JAX are in {path}.\n".encode())
+        os._exit(1)
+
+    atexit.register(restore)
+    _logs.append(Path(path))
+    _handlers.append(ctypes.CFUNCTYPE(None, ctypes.c_int)(end))
+    # The types must be declared, because the default result type would cut off the address of the previous handler.
+    set_handler = ctypes.CDLL(None).signal
+    set_handler.argtypes, set_handler.restype = (ctypes.c_int, type(_handlers[-1])), ctypes.c_void_p
+    set_handler(signal.SIGABRT, _handlers[-1])
+
+
+def expect_exit() -> None:
+    """Give this process the time to report an error by itself, if compiled code aborts from now on."""
+    _reported.append(True)
+
+
+def exit_immediately(code: int) -> None:
+    """End this process without waiting for other processes, after the output was flushed.
+
+    Args:
+      code: the exit code.
+    """
+    for path in _logs:
+        path.unlink(missing_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def keep_freed_memory() -> bool:

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from jaxgan.core.files import open_regular
 from jaxgan.core.system import available_memory_bytes
 from jaxgan.core.tables import format_bytes
 from jaxgan.core.text import printable
@@ -46,7 +47,7 @@ def open_zip(file: str | Path | BinaryIO, name: str, format: str = "zip") -> Ite
       OSError: if the file cannot be opened.
     """
     with contextlib.ExitStack() as stack:
-        stream = stack.enter_context(Path(file).open("rb")) if isinstance(file, str | Path) else file
+        stream = stack.enter_context(open_regular(file)) if isinstance(file, str | Path) else file
         size = stream.seek(0, os.SEEK_END)
         try:
             archive = stack.enter_context(zipfile.ZipFile(stream))

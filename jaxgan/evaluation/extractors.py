@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from jaxgan import interop
+from jaxgan.core.files import open_regular
 from jaxgan.core.weights import INCEPTION as WEIGHTS_FILE
 from jaxgan.data import Source
 from jaxgan.data.uncropped import ImageSequence
@@ -205,7 +206,7 @@ def read_weights(path: str | Path) -> tuple[dict[str, np.ndarray], str]:
     """
     path = Path(path)
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise OSError(f"`weights` {path} cannot be read: {error.strerror}. {WEIGHTS_FILE.source}") from error

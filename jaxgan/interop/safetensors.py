@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from jaxgan.core.files import open_regular
 from jaxgan.core.json_files import parse_json
 from jaxgan.interop.untrusted import MAX_AXES, from_bfloat16, quote
 
@@ -129,8 +130,9 @@ def _open(path: str | Path) -> Iterator[tuple[BinaryIO, dict[str, _Tensor], dict
       descriptions; and its metadata.
     """
     path = Path(path)
+    stream = open_regular(path)
     try:
-        with path.open("rb") as file:
+        with stream as file:
             yield file, *_header(file, path.stat().st_size)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error

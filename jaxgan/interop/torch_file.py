@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from jaxgan.core.files import open_regular
 from jaxgan.interop.untrusted import MAX_AXES, from_bfloat16, quote
 
 _DTYPES = {
@@ -84,7 +85,8 @@ def read_torch(path: str | Path) -> dict[str, np.ndarray]:
       OSError: if the file cannot be read.
     """
     path = Path(path)
-    content = path.read_bytes()
+    with open_regular(path) as file:
+        content = file.read()
     try:
         tree, data = (_from_zip if zipfile.is_zipfile(io.BytesIO(content)) else _from_pickles)(io.BytesIO(content))
         tensors: dict[str, _Tensor] = {}

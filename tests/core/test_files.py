@@ -1,7 +1,12 @@
 """Tests of writing output files, and of replacing files atomically."""
 
+import os
+from pathlib import Path
+
 import pytest
 
+from jaxgan import interop
+from jaxgan.core import array_archives
 from jaxgan.core.files import write_atomically, writing_out
 
 
@@ -36,3 +41,14 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         write_atomically(path, "new")
     assert path.read_bytes() == "old ä".encode()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes in folders.")
+def test_devices_and_named_pipes_are_not_opened(tmp_path):
+    """Reading them would block the process or never end."""
+    os.mkfifo(tmp_path / "pipe.npz")
+    readers = (array_archives.read_npz, array_archives.map_npy, interop.read_torch, interop.read_safetensors)
+    for path in (tmp_path / "pipe.npz", Path("/dev/zero")):
+        for read in readers:
+            with pytest.raises(ValueError, match=f"{path} is not a regular file"):
+                read(path)

@@ -1,5 +1,6 @@
 """Tests of the fallbacks for other operating systems, and of a training without modules that some systems lack."""
 
+import os
 import subprocess
 import sys
 
@@ -133,3 +134,34 @@ def test_versions_and_hardware_describe_this_machine():
 
 def test_a_signature_has_the_version_and_the_experiment():
     assert system.signature("dcgan") == f"jaxgan {system.__version__} dcgan"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no handlers of SIGABRT.")
+@pytest.mark.parametrize(
+    ("end", "code", "message"),
+    [
+        ("ctypes.CDLL(None).abort()", 1, "error: A host is lost. The messages of JAX are in "),
+        ("system.expect_exit(); threading.Timer(0.5, os._exit, (7,)).start(); ctypes.CDLL(None).abort()", 7, ""),
+        ("print('own', file=sys.stderr); system.exit_immediately(3)", 3, "own"),
+        ("sys.exit('own')", 1, "own"),
+    ],
+)
+def test_an_abort_of_compiled_code_ends_the_process_with_a_message(end, code, message, tmp_path):
+    """The messages of compiled code are in a temporary file, which is removed if Python ends the process."""
+    program = f"""
+import ctypes, os, sys, threading
+from jaxgan.core import system
+system.exit_on_abort("A host is lost.")
+os.write(2, b"noise of compiled code")
+{end}
+"""
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-c", program]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=programs.ROOT, env=environment, timeout=60)
+    assert result.returncode == code, result.stderr
+    assert result.stderr.startswith(message) and result.stderr.count("\n") == bool(message)
+    logs = list(tmp_path.glob("jaxgan-*.log"))
+    if "messages of JAX" in message:
+        assert logs[0].read_text() == "noise of compiled code" and str(logs[0]) in result.stderr
+    elif code != 7:
+        assert not logs
