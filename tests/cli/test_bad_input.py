@@ -173,7 +173,7 @@ def test_a_change_of_the_data_is_reported(tmp_path, capsys):
     (tmp_path / "images" / "cat" / "new.png").unlink()
     (tmp_path / "images" / "dog").rename(tmp_path / "images" / "hound")
     code, text = run(capsys, *command, 3)
-    message = "the recorded value of classes is ['cat', 'dog'], got ['cat', 'hound']"
+    message = "the recorded value of classes is 2 (cat, dog), got 2 (cat, hound)"
     assert (code, message in text) == (2, True), text
     assert programs.inspect(capsys, tmp_path / "run") == before
 
