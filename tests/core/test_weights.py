@@ -46,6 +46,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def server():
     running = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    running.handle_error = lambda *_: None  # the client closes connections early
     thread = threading.Thread(target=running.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{running.server_port}"
