@@ -104,6 +104,8 @@ class Program:
             except BaseException:  # a user would see the traceback of any error
                 traceback.print_exc()
                 code = 1
+        if code > 128:  # the user stopped this process, and the program has handled the signal
+            sys.exit(code)
         return Output(code, printed.getvalue())
 
 

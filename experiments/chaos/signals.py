@@ -67,9 +67,7 @@ def _send(program: Program, number: signal.Signals, phase: str, whole: Path, bro
         return Case(name, "phase not reached", True, stopped.text)
     if stopped.code is None:
         return Case(name, "hang", True, stopped.text)
-    # Before the first step and in the report, nothing is lost if the signal ends the process at once.
-    allowed = (0, 128 + number, *((-number,) if phase in (PHASES[0], PHASES[-1]) else ()))
-    if stopped.has_traceback or stopped.code not in allowed:
+    if stopped.has_traceback or stopped.code not in (0, 128 + number):
         return Case(name, f"exit code {stopped.code}", True, stopped.text)
     saved = "saved at step" in stopped.text
     if phase != "at the start" and not saved:
