@@ -6,13 +6,13 @@
 A trial attacks small runs of the experiments, which are the same programs that users start. Each attack is a case. The
 trials are:
 
-kills      kill -9 at random moments; the finished run must be bitwise equal to an uninterrupted one
-damage     each file of each checkpoint and of the run emptied, halved, deleted or with a flipped bit
-disks      file systems of 2, 4 and 8 MB that become full (requires root on Linux)
-signals    SIGINT, SIGTERM, SIGHUP and SIGUSR1 in five phases of a run
-hosts      two processes on this machine, each of which is killed once
-mutations  3,000 changed files of every kind that jaxgan reads
-malicious  files that were made to execute code, to fill the memory or to never end
+    kills      kill -9 at random moments; the finished run must be bitwise equal to an uninterrupted one
+    damage     each file of each checkpoint and of the run emptied, halved, deleted or with a flipped bit
+    disks      file systems of 2, 4 and 8 MB that become full (requires root on Linux)
+    signals    SIGINT, SIGTERM, SIGHUP and SIGUSR1 in five phases of a run
+    hosts      two processes on this machine, each of which is killed once
+    mutations  3,000 changed files of every kind that jaxgan reads
+    malicious  files that were made to execute code, to fill the memory or to never end
 
 Counts are printed as the program runs. Each case is written to results.jsonl in the output directory as soon as it is
 known. The exit code is 0 if no case failed, and 1 otherwise. The directories of failed trials are kept there.
@@ -31,6 +31,7 @@ from typing import Literal, TextIO, get_args
 import tyro
 
 from experiments.chaos import machine
+from jaxgan.cli.errors import ending_quietly
 
 Trial = Literal["kills", "damage", "disks", "signals", "hosts", "mutations", "malicious"]
 _SECONDS_BETWEEN_LINES = 10.0  # seconds between two printed lines of counts
@@ -122,4 +123,5 @@ def _format_table(rows: list[tuple[str, tuple[Counter, int, float]]], missing: d
 
 
 if __name__ == "__main__":
-    tyro.cli(main, description=__doc__)
+    with ending_quietly():
+        tyro.cli(main, description=__doc__)

@@ -94,13 +94,13 @@ def _kill_after(program: Program, run_dir: Path, seconds: float, log: Path) -> s
     process = program.start(program.train_flags(run_dir), log)
     try:
         process.wait(seconds)
+        return "ended"
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGSTOP)  # the phase does not change while it is determined
-        phase = find_phase(run_dir, log)
+        return find_phase(run_dir, log)
+    finally:
         process.kill()
         process.wait()
-        return phase
-    return "ended"
 
 
 def find_phase(run_dir: Path, log: Path) -> str:

@@ -114,9 +114,10 @@ def finish(process: subprocess.Popen, log: Path, seconds: float = LONGEST_SECOND
     try:
         code = process.wait(seconds)
     except subprocess.TimeoutExpired:
+        code = None
+    finally:  # also if the user stops the trial
         process.kill()
         process.wait()
-        code = None
     return Output(code, log.read_text(errors="replace"))
 
 

@@ -35,7 +35,7 @@ def run(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize("name", TRIALS)
 def test_each_trial_is_a_module_with_a_count_and_two_functions(name):
-    assert f"\n{name} " in (program.__doc__ or "")
+    assert f"\n    {name} " in (program.__doc__ or "")
     trial = importlib.import_module(f"experiments.chaos.{name}")
     assert trial.COUNT > 0 and callable(trial.missing) and callable(trial.run)
 
