@@ -221,7 +221,7 @@ def execute(name: str, fields: Sequence[Field], values: Mapping[str, Any], progr
         if isinstance(error, jax.errors.JaxRuntimeError):
             message = " ".join(message.split())  # JAX's own messages have several lines
         errors.print_error(message, flags, fix)
-        if not os.environ.get("JAXGAN_TRACEBACK"):
+        if not fix and not os.environ.get("JAXGAN_TRACEBACK"):
             say("To see the traceback, set the environment variable JAXGAN_TRACEBACK=1.", sys.stderr)
         _exit(2 if isinstance(error, ValueError) else 1)
 

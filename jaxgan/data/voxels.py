@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from jaxgan.core.array_archives import read_npz
+from jaxgan.core.files import open_regular
 from jaxgan.data import binvox
 from jaxgan.data.array_files import warn_of_unused_arrays
 from jaxgan.data.digits import CLASSES, read_digits
@@ -245,7 +246,7 @@ class BinvoxFiles(ShownSource):
         """Return the cube of a file at its original size, uint8 [n, n, n, 1]."""
         where = f"{self.name}: {self._files[i]}"
         try:
-            with (self._path / self._files[i]).open("rb") as file:
+            with open_regular(self._path / self._files[i]) as file:
                 content = file.read(binvox.MAX_BYTES + 1)
         except OSError as error:
             raise ValueError(f"{where} cannot be opened: {error.strerror}. Fix or remove the file.") from None

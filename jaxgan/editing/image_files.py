@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path, PurePosixPath
 
+from jaxgan.core.files import open_regular
 from jaxgan.data.folders import Files, find_images
 from jaxgan.data.image_formats import image_suffixes, is_recognized, plugin_for
 
@@ -35,7 +36,7 @@ def _is_image(path: Path) -> bool:
     """Return whether a file is a zip or an image, by its suffix, or by its first bytes if its suffix is unknown."""
     if path.suffix.lower() in (".zip", *image_suffixes()):
         return True
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return is_recognized(file)
 
 
