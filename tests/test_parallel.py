@@ -263,3 +263,12 @@ def test_processes_cannot_be_connected_after_jax_was_used():
         match=r"`coordinator` must be set before JAX is used, .* If `preset` is photos, .* before other code uses JAX",
     ):
         parallel.initialize("localhost:1", 1, 0)
+
+
+def test_processes_with_another_digest_than_process_0_are_found(monkeypatch):
+    def gather(own, *, tiled):
+        assert not tiled
+        return np.stack([own, own, 1 - own, own, own + 1])
+
+    monkeypatch.setattr(parallel.multihost_utils, "process_allgather", gather)
+    assert parallel.find_different(b"\0\1") == [2, 4]

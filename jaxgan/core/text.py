@@ -73,7 +73,10 @@ def markdown_text(text: object) -> str:
 
 
 def markdown_name(name: object) -> str:
-    """Return a name as code of Markdown if it consists of letters, digits and a few signs, else as ``markdown_text``.
+    r"""Return a name as code of Markdown if it consists of letters, digits and a few signs, else as ``markdown_text``.
+
+    >>> print(markdown_name("runs/a.jaxgan"), markdown_name("runs/*b*"))
+    `runs/a.jaxgan` runs/\*b\*
 
     Args:
       name: the name, such as a path or a command.
@@ -124,7 +127,11 @@ def say(text: object, file: TextIO | None = None) -> None:
 
 
 def say_lines(text: str, file: TextIO | None = None) -> None:
-    """Print text whose line breaks the program has made, such as a table or a help text.
+    r"""Print text whose line breaks the program has made, such as a table or a help text.
+
+    >>> say_lines("first\nsec\x07ond")
+    first
+    sec\x07ond
 
     Args:
       text: the lines. Each of them is made printable.

@@ -106,5 +106,9 @@ def _check_members(members: list[zipfile.ZipInfo], size: int) -> None:
 
 
 def quote_member(name: str) -> str:
-    """Format the name of a member for messages."""
+    r"""Format the name of a member for messages.
+
+    >>> print(quote_member("a\nb"))
+    'a\nb'
+    """
     return f"'{printable(name, limit=80)}'"

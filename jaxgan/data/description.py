@@ -34,8 +34,9 @@ def describe_examples(source: Source, *, with_hash: bool = True) -> dict[str, An
       - ``examples``, ``shape``, ``classes`` and ``name``: the number of examples, and the attributes of the source;
       - ``inputs``: the number of inputs, if the source is an ``Unpaired``;
       - ``arrays`` and ``unpaired``: see ``describe_arrays``;
-      - ``hash``: the hash of at most ``HASHED`` examples, which are evenly spaced from the first to the last; see
-        ``hash_examples``. It is missing if the source does not return equal arrays when it reads an example twice.
+      - ``hash``: the hash of at most ``HASHED`` examples, which are evenly spaced from the first to the last, with
+        the versions of the programs that decode images. It is missing if the source does not return equal arrays when
+        it reads an example twice.
 
     Raises:
       ValueError: if an example cannot be read.
@@ -49,7 +50,7 @@ def describe_examples(source: Source, *, with_hash: bool = True) -> dict[str, An
     if isinstance(source, Unpaired):
         description["inputs"] = len(source.inputs)
     if with_hash and _digest([_read(source, 0)]) == _digest([_read(source, 0)]):
-        description["hash"] = hash_examples(source)
+        description["hash"] = _hash_examples(source)
     return description
 
 
@@ -70,7 +71,7 @@ def describe_arrays(source: Source) -> dict[str, Any]:
     return {"arrays": arrays, "classes": list(source.classes), "unpaired": isinstance(source, Unpaired)}
 
 
-def hash_examples(source: Source) -> dict[str, Any]:
+def _hash_examples(source: Source) -> dict[str, Any]:
     """Return the SHA-256 hash of evenly spaced examples of a source.
 
     The arrays of the examples are hashed as the source returns them, with their labels and inputs. They are what a run

@@ -59,6 +59,9 @@ def image_suffixes() -> frozenset[str]:
 def plugin_for(suffix: str) -> str | None:
     """Return the name of the package that reads files with a suffix, or None if there is no such package.
 
+    >>> plugin_for(".heic"), plugin_for(".txt")
+    ('pillow-heif', None)
+
     Args:
       suffix: the suffix in lower case, with a dot.
     """

@@ -111,6 +111,9 @@ def _upright_size(image: Image.Image) -> tuple[int, int]:
 def contents_of(image: Image.Image) -> list[str]:
     """Return what an image contains that its decoded pixels do not show, and how it is converted.
 
+    >>> contents_of(Image.new("CMYK", (8, 8)))
+    ['in CMYK (converted to RGB)']
+
     Args:
       image: an opened image, of which at least the header has been read.
 

@@ -62,7 +62,7 @@ class RandomFeatures:
         """Raise an error, because the network has no classes.
 
         Args:
-          images: ignored.
+          images: images, [N, H, W, C], which are ignored.
 
         Raises:
           ValueError: always.

@@ -61,7 +61,7 @@ def finite_mean(value: Any) -> float | None:
     return sum(finite) / len(finite) if finite else None
 
 
-class CheckedRow(NamedTuple):
+class _CheckedRow(NamedTuple):
     """A row of a file, or the damaged lines at the end of the file.
 
     Attributes:
@@ -96,7 +96,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return list(iterate_rows(path))
 
 
-def _check_rows(path: Path) -> Iterator[CheckedRow]:
+def _check_rows(path: Path) -> Iterator[_CheckedRow]:
     """Yield the rows of a file in the order of their steps, and at the end one item without a row.
 
     A row whose step is not larger than the previous step has a wrong step, or the previous row has one. If the step
@@ -116,10 +116,10 @@ def _check_rows(path: Path) -> Iterator[CheckedRow]:
         elif previous is not None:
             yield previous
             step_before = previous.row["step"]
-        previous, damaged = CheckedRow(row, content, damaged), 0
+        previous, damaged = _CheckedRow(row, content, damaged), 0
     if previous is not None:
         yield previous
-    yield CheckedRow({}, b"", damaged)
+    yield _CheckedRow({}, b"", damaged)
 
 
 def _is_row(row: Mapping[str, Any]) -> bool:

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import signal
 import warnings
 
 import jax
@@ -16,9 +17,11 @@ from jaxgan.cli.errors import (
     is_disk_full,
     print_error,
     print_mistake,
+    print_stop,
     print_warning,
     warnings_as_lines,
 )
+from jaxgan.core.interruption import Interrupted
 
 
 def test_arguments_in_backticks_become_flags_and_other_words_do_not_change():
@@ -55,6 +58,16 @@ def test_an_interrupt_ends_quietly(error, code, capsys):
             if error:
                 raise error
     assert (stop.value.code if stop else None) == code and capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(("saved", "printed"), [(False, "stopped by SIGTERM\n"), (True, "")])
+def test_a_signal_is_printed_unless_the_run_has_reported_it(saved, printed, capsys):
+    stopped = Interrupted(signal.SIGTERM, saved=saved)
+    with pytest.raises(SystemExit) as stop, ending_quietly():
+        raise stopped
+    assert stop.value.code == 143 and capsys.readouterr() == ("", printed)
+    print_stop(stopped)
+    assert capsys.readouterr() == ("", "stopped by SIGTERM\n")
 
 
 def test_control_characters_are_not_printed(capsys):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jaxgan.core import zip_files
-from jaxgan.core.array_archives import is_npy, map_npy, read_npz, read_npz_headers
+from jaxgan.core.array_archives import ArrayHeader, is_npy, map_npy, read_npz, read_npz_headers
 
 CANARY = []
 
@@ -68,6 +68,15 @@ def test_the_array_of_an_npy_file_is_mapped(array, tmp_path):
     found = map_npy(tmp_path / "a.npy")
     np.testing.assert_array_equal(found, array, strict=True)
     assert is_npy(tmp_path / "a.npy") and (isinstance(found, np.memmap) or not array.size)
+
+
+def test_a_header_says_where_and_in_which_order_the_items_are(tmp_path):
+    np.savez(tmp_path / "a.npz", columns=ARRAYS["columns"])
+    header = read_npz_headers(tmp_path / "a.npz")["columns"]
+    assert header == ArrayHeader((2, 3), np.dtype(np.int64), True, header.offset)
+    with zipfile.ZipFile(tmp_path / "a.npz") as archive:
+        content = archive.read("columns.npy")[header.offset :]
+    assert np.frombuffer(content, header.dtype).tolist() == [0, 3, 1, 4, 2, 5]
 
 
 DAMAGED = {  # contents of an .npy file, and the messages for them

@@ -1,4 +1,4 @@
-"""Tests of writing output files, and of replacing files atomically."""
+"""Tests of writing, replacing and moving files, and of reading files of limited size."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,16 @@ import pytest
 
 from jaxgan import interop
 from jaxgan.core import array_archives
-from jaxgan.core.files import write_atomically, writing_out
+from jaxgan.core.files import (
+    check_is_text,
+    is_same_file,
+    move_aside,
+    naming,
+    open_regular,
+    read_limited,
+    write_atomically,
+    writing_out,
+)
 
 
 def test_the_folders_of_an_output_file_are_created(tmp_path):
@@ -49,6 +58,56 @@ def test_devices_and_named_pipes_are_not_opened(tmp_path):
     os.mkfifo(tmp_path / "pipe.npz")
     readers = (array_archives.read_npz, array_archives.map_npy, interop.read_torch, interop.read_safetensors)
     for path in (tmp_path / "pipe.npz", Path("/dev/zero")):
-        for read in readers:
+        for read in (*readers, open_regular):
             with pytest.raises(ValueError, match=f"{path} is not a regular file"):
                 read(path)
+
+
+def test_an_error_gets_the_name_of_the_file_that_is_written(tmp_path):
+    path = tmp_path / "none" / "a.jsonl"
+    with pytest.raises(OSError, match=rf"^{path} cannot be written: No such file or directory\.$"), naming(path):
+        path.write_text("")
+    with pytest.raises(OSError, match=r"a\.jsonl cannot be written: disk quota\.$"), naming(path):
+        raise OSError("disk quota.\nmore lines")
+
+
+def test_a_file_that_was_moved_or_replaced_is_not_the_same_file(tmp_path):
+    path = tmp_path / "a.txt"
+    with path.open("w") as file:
+        assert is_same_file(file, path)
+        path.rename(tmp_path / "b.txt")
+        assert not is_same_file(file, path) and is_same_file(file, tmp_path / "b.txt")
+        path.write_text("")
+        assert not is_same_file(file, path)
+
+
+def test_paths_that_are_not_utf8_are_refused(tmp_path):
+    check_is_text(tmp_path / "\u732b")
+    for name in (b"caf\xe9", b"caf\xe9/run"):
+        with pytest.raises(ValueError, match=r"`run_dir` .* is not text in UTF-8.* Choose another directory"):
+            check_is_text(tmp_path / os.fsdecode(name))
+
+
+def test_nothing_is_replaced_when_files_are_moved_aside(tmp_path):
+    moved = []
+    for content in "abc":
+        path = tmp_path / "5"
+        path.write_text(content)
+        moved.append(move_aside(path, tmp_path / "damaged", copy=content == "c"))
+        assert path.exists() == (content == "c")
+    assert [path.relative_to(tmp_path).as_posix() for path in moved] == ["damaged/5", "damaged/5.1", "damaged/5.2"]
+    assert [path.read_text() for path in moved] == ["a", "b", "c"]
+
+
+def test_only_regular_files_up_to_a_limit_are_read(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_bytes(b"12345")
+    assert read_limited(path, 5) == b"12345"
+    with pytest.raises(ValueError, match=r"a\.json has 5 bytes, but at most 4 are allowed\.$"):
+        read_limited(path, 4)
+    with pytest.raises(ValueError, match="is not a file"):
+        read_limited(tmp_path, 5)
+    with pytest.raises(FileNotFoundError):
+        read_limited(tmp_path / "none", 5)
+    with pytest.raises(OSError, match=r"a\.json/b cannot be read: Not a directory\.$"):
+        read_limited(path / "b", 5)

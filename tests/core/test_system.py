@@ -141,8 +141,16 @@ def test_a_signature_has_the_version_and_the_experiment():
     ("end", "code", "message"),
     [
         ("ctypes.CDLL(None).abort()", 1, "error: A host is lost. The messages of JAX are in "),
-        ("system.expect_exit(); threading.Timer(0.5, os._exit, (7,)).start(); ctypes.CDLL(None).abort()", 7, ""),
-        ("print('own', file=sys.stderr); system.exit_immediately(3)", 3, "own"),
+        (
+            "from jaxgan.core.system import expect_exit; expect_exit(); threading.Timer(0.5, os._exit, (7,)).start(); ctypes.CDLL(None).abort()",
+            7,
+            "",
+        ),
+        (
+            "from jaxgan.core.system import exit_immediately; print('own', file=sys.stderr); exit_immediately(3)",
+            3,
+            "own",
+        ),
         ("sys.exit('own')", 1, "own"),
     ],
 )
@@ -165,3 +173,28 @@ os.write(2, b"noise of compiled code")
         assert logs[0].read_text() == "noise of compiled code" and str(logs[0]) in result.stderr
     elif code != 7:
         assert not logs
+
+
+MEMINFO = "MemTotal: 9000 kB\nMemAvailable: 4000 kB\nSwapFree: 1000 kB\nHugePages_Total: 0\n"
+FILES = {
+    "a machine": ({"/proc/meminfo": MEMINFO}, 5000 * 1024),
+    "a container": ({"/proc/meminfo": MEMINFO, "/sys/fs/cgroup/memory.max": "3000000\n",
+                     "/sys/fs/cgroup/memory.current": "1000000\n"}, 2_000_000),
+    "a full container": ({"/proc/meminfo": MEMINFO, "/sys/fs/cgroup/memory.max": "10\n",
+                          "/sys/fs/cgroup/memory.current": "20\n"}, 0),
+    "no limit": ({"/proc/meminfo": MEMINFO, "/sys/fs/cgroup/memory.max": "max\n",
+                  "/sys/fs/cgroup/memory.current": "20\n"}, 5000 * 1024),
+    "another system": ({}, None),
+    "unknown lines": ({"/proc/meminfo": "MemTotal: 9000 kB\n"}, None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("files", "expected"), FILES.values(), ids=FILES.keys())
+def test_the_available_memory_is_that_of_the_machine_or_of_the_container(files, expected, monkeypatch):
+    def read(path):
+        if str(path) not in files:
+            raise FileNotFoundError(path)
+        return files[str(path)]
+
+    monkeypatch.setattr(system.Path, "read_text", read)
+    assert system.available_memory_bytes() == expected

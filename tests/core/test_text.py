@@ -7,7 +7,7 @@ import sys
 import markdown_it
 import pytest
 
-from jaxgan.core.text import html_text, markdown_text, print_any_text, printable, say
+from jaxgan.core.text import html_text, markdown_text, print_any_text, printable, say, warn_once
 
 HOSTILE = {
     "escape sequence": ("a\x1b[2Jb", r"a\x1b[2Jb"),
@@ -115,3 +115,9 @@ def test_streams_without_an_encoding_are_left_alone(monkeypatch):
     monkeypatch.setattr(sys, "stdout", io.StringIO())
     monkeypatch.setattr(sys, "stderr", None)
     print_any_text()
+
+
+def test_the_same_warning_is_printed_once(capsys):
+    for text in ("first of this test\x07", "first of this test\x07", "second of this test"):
+        warn_once(text)
+    assert capsys.readouterr() == ("", "warning: first of this test\\x07\nwarning: second of this test\n")

@@ -1,5 +1,6 @@
 """Tests of the download of weights, with a server on the loopback."""
 
+import argparse
 import hashlib
 import http.server
 import threading
@@ -8,6 +9,7 @@ import pytest
 
 from jaxgan import __main__ as console
 from jaxgan.cli import tools
+from jaxgan.cli.weights import show_or_fetch
 from jaxgan.core import weights
 
 CONTENT = bytes(range(256)) * 20_000  # 5 MB
@@ -144,6 +146,17 @@ def test_the_command_lists_and_downloads(known, monkeypatch, capsys):
     assert len(Handler.ranges) == 1
     console.main(["weights"])
     assert "  present\n" in capsys.readouterr().out
+
+
+def test_the_command_replaces_a_damaged_file(known, monkeypatch, capsys):
+    file = known("/file")
+    monkeypatch.setitem(weights.KNOWN, "inception", file)
+    file.path.parent.mkdir(parents=True)
+    file.path.write_bytes(b"damaged")
+    show_or_fetch(argparse.Namespace(name=None))
+    assert "  damaged; to download it, run `jaxgan weights inception`\n" in capsys.readouterr().out
+    show_or_fetch(argparse.Namespace(name="inception"))
+    assert file.path.read_bytes() == CONTENT
 
 
 def test_the_command_says_in_one_sentence_that_there_is_no_network(known, monkeypatch, capsys):

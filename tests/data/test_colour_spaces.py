@@ -9,7 +9,7 @@ from helpers.files import encoded
 from helpers.pngs import make_png
 from PIL import Image, ImageCms
 
-from jaxgan.data.colour_spaces import is_other_space
+from jaxgan.data.colour_spaces import is_other_space, to_srgb
 from jaxgan.data.decoding import convert_channels
 
 # Primaries of Display P3 in the CIE XYZ space with the white point D50, as rows of red, green and blue.
@@ -108,3 +108,11 @@ def test_the_gamma_of_a_png_is_converted(gamma):
     np.testing.assert_allclose(np.asarray(convert_channels(opened(content), 1))[0], expected, atol=0.5)
     other = make_png(4, 1, 8, 0, b"\0" + grey.tobytes(), sRGB=b"\0", gAMA=struct.pack(">I", 100_000))
     np.testing.assert_array_equal(np.asarray(convert_channels(opened(other), 1))[0], grey)
+
+
+def test_colours_in_a_wide_gamut_can_become_grey_with_alpha():
+    alpha = np.array([[0, 100, 200, 255]], np.uint8)
+    image = opened(encoded(np.dstack([COLOURS, alpha]), "png", icc_profile=WIDE))
+    grey, kept = np.moveaxis(np.asarray(to_srgb(image, "LA")), -1, 0)
+    np.testing.assert_allclose(grey, p3_in_srgb(COLOURS) @ [0.299, 0.587, 0.114], atol=2)
+    np.testing.assert_array_equal(kept, alpha)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from jaxgan import data
 from jaxgan.data import decoding
-from jaxgan.data.decoding import convert_channels, read_pixels
+from jaxgan.data.decoding import convert_channels, decode_colours, read_pixels
 from jaxgan.data.folders import find_images
 from jaxgan.data.images import ImageFiles
 
@@ -192,3 +192,17 @@ def test_the_transparent_colour_of_a_png_has_the_depth_of_its_pixels(bits, kind,
     content = make_png(4, 1, bits, kind, b"\0" + row, tRNS=struct.pack(code, *colour))
     pixels = read(folder(tmp_path, {"a.png": content}), channels=len(expected[0]))
     np.testing.assert_array_equal(pixels[0], expected)
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"), [("1", "L"), ("L", "L"), ("LA", "LA"), ("CMYK", "RGB"), ("YCbCr", "RGB"), ("RGBa", "RGBA")]
+)
+def test_colours_and_alpha_stay_separate_and_upright(mode, expected):
+    image = Image.new("RGBA", (3, 2), (40, 40, 40, 128))
+    image = image.convert(mode) if mode in ("LA", "RGBa") else image.convert("RGB").convert(mode)
+    image.getexif()[0x0112] = 6
+    decoded = decode_colours(image)
+    assert (decoded.mode, decoded.size) == (expected, (2, 3))
+    if mode in ("LA", "RGBa"):
+        assert decoded.getchannel("A").getextrema() == (128, 128)
+        np.testing.assert_allclose(decoded.getchannel(0), 40, atol=1)

@@ -164,3 +164,11 @@ Image.register_extension("MADE", ".made")
         Image.OPEN, Image.EXTENSION, Image.ID = before
         sys.modules.pop("made_plugin", None)
         image_formats._import_plugins.cache_clear()
+
+
+def test_files_are_recognized_by_their_beginning():
+    for suffix in ("png", "gif", "webp", "jpeg"):
+        assert image_formats.is_recognized(io.BytesIO(encoded(COLOUR, suffix)))
+    # The beginning of a BMP file, "BM", also occurs in texts. Shorter files than the beginning are no images.
+    for content in (encoded(COLOUR, "bmp"), encoded(COLOUR, "eps"), b"BMI of 20 people", encoded(COLOUR, "png")[:10]):
+        assert not image_formats.is_recognized(io.BytesIO(content))

@@ -11,7 +11,7 @@ from PIL import Image, ImageCms
 
 from jaxgan import data
 from jaxgan.data.folders import find_images
-from jaxgan.data.image_headers import read_headers
+from jaxgan.data.image_headers import Headers, read_headers
 from jaxgan.data.images import ImageFiles
 
 RNG = np.random.default_rng(0)
@@ -146,3 +146,10 @@ def test_headers_have_the_size_of_the_upright_image(suffix, orientation, tmp_pat
     (size,) = read_headers(*find_images(path)).sizes
     pairs = data.pairs.load(str(path), str(path), channels=3)  # raises an error if the decoded size differs
     assert pairs.shape[:2] == size == ((12, 8) if orientation in (5, 6, 8) else (8, 12))
+
+
+@pytest.mark.parametrize("second", [converted("LA"), converted("RGB")])
+def test_headers_summarise_all_images(second, tmp_path):
+    path = folder(tmp_path, {"a.png": noise((8, 6)), "b.png": second})
+    is_grey = second == converted("LA")
+    assert read_headers(*find_images(path)) == Headers(str(path), [(6, 8), (8, 8)], is_grey, int(is_grey), {})

@@ -8,7 +8,8 @@ import pytest
 from helpers.files import encoded, folder
 from PIL import Image
 
-from jaxgan.editing.pictures import read_picture, with_alpha
+from jaxgan.data.folders import find_images
+from jaxgan.editing.pictures import Picture, read_picture, with_alpha
 from jaxgan.editing.translate_files import translate_files
 from jaxgan.editing.translator import Translator
 from jaxgan.export import TranslationDirection
@@ -204,3 +205,16 @@ def test_images_that_are_too_small_are_named(size, tmp_path):
     message = rf"a\.png: The image must have at least 8 x 8 pixels, got {size[0]} x {size[1]}"
     with warnings.catch_warnings(), pytest.raises(ValueError, match=message):
         translated(tmp_path, {"a.png": encoded(np.zeros((*size[::-1], 3), np.uint8), "png")})
+
+
+def test_the_content_of_an_animation_is_complete(tmp_path):
+    frames = [Image.fromarray(x) for x in (CLEAR, CLEAR[::-1].copy(), CLEAR[:, ::-1].copy())]
+    options = {"save_all": True, "append_images": frames[1:], "duration": DURATIONS, "loop": 3, "dpi": (72, 72)}
+    files = find_images(folder(tmp_path, {"a.png": encoded(frames[0], "png", **options)}))[0]
+    found = read_picture(files, "a.png", 3)
+    pixels = np.stack([np.asarray(frame) for frame in frames])
+    colours = np.where(pixels[..., 3:] == 0, 255, pixels[..., :3])
+    density = {"dpi": pytest.approx((72, 72), abs=0.1)}
+    expected = Picture(colours, pixels[..., 3], DURATIONS, 3, (), density)
+    np.testing.assert_equal(vars(found) | {"options": None}, vars(expected) | {"options": None})
+    assert found.options == density

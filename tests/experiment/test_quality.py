@@ -238,3 +238,17 @@ def test_train_rejects_evaluations_that_cannot_be_computed(flags, message, tmp_p
     code, text = programs.run(capsys, "--steps", 2, "--run-dir", tmp_path / "run", *flags, *programs.TINY)
     assert code != 0 and message in text and "Traceback" not in text
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("metrics", "expected"),
+    [
+        (["ppl"], False),
+        (["is"], False),
+        (["ppl", "is"], False),
+        (["fid"], True),
+        (["ppl", "l1"], True),
+    ],
+)
+def test_metrics_of_the_samples_alone_need_no_data(metrics, expected):
+    assert quality.reads_data(metrics) == expected

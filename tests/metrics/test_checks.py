@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 
-from jaxgan.metrics.checks import as_features, warn
+from jaxgan.metrics.checks import as_features, require_finite, warn
 
 
 def test_features_become_float64():
@@ -47,3 +47,10 @@ def test_a_warning_points_to_the_line_that_called_the_metric():
     assert [str(w.message) for w in caught] == ["directly", "from below"]
     assert {(w.filename, w.lineno) for w in caught} == {(__file__, caught[0].lineno)}
     assert "both warnings point to" in linecache.getline(__file__, caught[0].lineno)
+
+
+@pytest.mark.parametrize("result", [np.inf, -np.inf, np.nan])
+def test_results_that_are_not_finite_raise(result):
+    require_finite(1e308, -1.0)
+    with pytest.raises(ValueError, match=r"exceeds the range of float64\. Divide the features of all sets"):
+        require_finite(1.0, result)

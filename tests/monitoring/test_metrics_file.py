@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from jaxgan.core.lazy import LazyTerm
+from jaxgan.monitoring import metrics_file
 from jaxgan.monitoring.metrics_file import (
     MetricsFile,
     RowFile,
     finite_mean,
+    iterate_rows,
     metrics_to_rows,
     read_rows,
     truncate_after,
@@ -220,3 +222,14 @@ def test_a_full_disk_is_one_sentence_with_the_path(tmp_path):
         file.flush()
     with pytest.raises(OSError, match="No space left"):
         file.close()
+
+
+def test_rows_are_read_one_by_one(tmp_path, monkeypatch):
+    """The rows of a long run need more memory than a computer has."""
+    path = tmp_path / "metrics.jsonl"
+    path.write_text("".join(f'{{"step": {step}}}\n' for step in range(1, 1000)))
+    read = []
+    lines_of = metrics_file.read_json_lines
+    monkeypatch.setattr(metrics_file, "read_json_lines", lambda path: (read.append(1) or x for x in lines_of(path)))
+    rows = iterate_rows(path)
+    assert [next(rows)["step"] for _ in range(3)] == [1, 2, 3] and len(read) < 10

@@ -138,3 +138,20 @@ def test_rows_of_another_number_of_members_are_not_used(members, value, experime
     log_steps(tmp_path, run, given, 120, 150, 60)
     last = json.loads((tmp_path / "diagnosis.jsonl").read_text().splitlines()[-1])
     assert last["step"] == 150 and "turned/d" in last
+
+
+def test_a_memory_is_replaced_only_by_a_complete_file(tmp_path, monkeypatch):
+    assert probe_files.read_memory(tmp_path, 5) is None
+    before = {"samples": np.arange(6, dtype=np.float32).reshape(2, 3), "probes": np.array(2)}
+    probe_files.write_memory(tmp_path, 5, before)
+
+    def fail(file, **arrays):
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "savez", fail)
+        with pytest.raises(OSError, match=r"5\.npz cannot be written: No space left on device"):
+            probe_files.write_memory(tmp_path, 5, {"samples": np.zeros(1)})
+    assert [path.name for path in (tmp_path / "monitor").iterdir()] == ["5.npz"]
+    np.testing.assert_equal(probe_files.read_memory(tmp_path, 5), before)
