@@ -69,7 +69,9 @@ def warn_of_unused_arrays(path: Path, names: Sequence[str], used: Sequence[str])
 
 
 def _suggest_names(names: Sequence[str], wanted: Sequence[str]) -> str:
-    """Return a sentence, which begins with a space, about how to rename arrays; "" if none has a well-known name."""
+    """Return a sentence, which begins with a space, about how to save the arrays that are wanted."""
+    if {"mu", "sigma"} <= set(names):  # written by pytorch-fid and by the code of the FID's authors
+        return " It contains the statistics of an FID, not images. Pass the images that they were computed from."
     images = "images" if "images" in names else _first_of(names, NAMES_OF_IMAGES)
     labels = "labels" if "labels" in names else _first_of(names, NAMES_OF_LABELS)
     if not images or "inputs" in wanted:

@@ -119,6 +119,11 @@ def _kid(samples, data):
     if size == len(x) == len(y):
         warn("The standard deviation of kid is meaningless, because each subset is the complete set.")
     found = kernel_distance(x, y, subsets=KID_SUBSETS, size=size, seed=PUBLISHED_SEED)
+    if found.mean < 0:
+        warn(
+            "kid is below 0, as an unbiased estimate of a distance near 0 can be: these images show no difference "
+            "between the sets."
+        )
     return {"kid": found.mean, "kid_std": found.std}
 
 

@@ -154,6 +154,7 @@ def test_a_survey_refuses_channels_first_and_reads_grey_images(tmp_path):
         (("x_train", "y_train"), r"If x_train contains the images and y_train the labels, save them with numpy\.savez\(file, images=x_train, labels=y_train\)"),
         (("arr_0",), r"If arr_0 contains the images, save them with numpy\.savez\(file, images=arr_0\)"),
         (("Data", "labels"), r"If Data contains the images and labels the labels, save them with numpy\.savez\(file, images=Data, labels=labels\)"),
+        (("mu", "sigma"), r"It contains the statistics of an FID, not images\. Pass the images"),
         (("other",), r"Save the arrays with numpy\.savez\(file, images=images\)"),
     ],
 )  # fmt: skip

@@ -103,6 +103,13 @@ def test_count_selects_evenly_spaced_examples(sets):
         compare(samples, data, ("fid", "prdc"), Corners(), count=5)
 
 
+def test_negative_kid_is_explained(sets, monkeypatch):
+    monkeypatch.setattr("jaxgan.evaluation.scores.KID_SUBSET", 50)
+    _, data, *_ = sets
+    with pytest.warns(UserWarning, match=r"kid is below 0, .* these images show no difference between the sets\."):
+        assert compare(data, data, ("kid",), Corners())["kd_corners"] < 0
+
+
 def test_custom_metric(sets, monkeypatch):
     def spread(samples: SampleStats, data: SampleStats):
         return {"spread": float(samples.features.std() / data.features.std())}
