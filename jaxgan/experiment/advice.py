@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from jaxgan.data import Source
 from jaxgan.experiment.settings import Settings, TranslationSettings
 
@@ -10,6 +12,9 @@ FEW = 1_500  # number of images below which a discriminator without augmentation
 # Largest useful number of passes over the data. The authors of DiffAugment make 3,000 passes over 100 images.
 MAX_EPOCHS = 5_000
 USUAL_BASE = 4  # base_resolution of most papers
+# Brightest value, of 255, of images that are almost black. A file of 16 bits that contains values of 12 bits is one.
+ALMOST_BLACK = 16
+INSPECTED = 16  # number of examples that are inspected for it
 MAX_PIXELS_ON_CPU = 128**2  # largest number of pixels of an image for which a CPU is fast enough
 
 
@@ -21,7 +26,8 @@ def advice(config: Settings, source: Source, on_cpu: bool = False) -> list[str]:
       source: the examples to train on.
       on_cpu: whether the run trains on a CPU.
     """
-    return [*config.advice(), *_about_number(config, source), *_about_size(config, source, on_cpu)]
+    about_data = [*_about_number(config, source), *_about_size(config, source, on_cpu), *_about_brightness(source)]
+    return [*config.advice(), *about_data]
 
 
 def _about_number(config: Settings, source: Source) -> list[str]:
@@ -70,6 +76,19 @@ def _about_size(config: Settings, source: Source, on_cpu: bool) -> list[str]:
             "accelerator."
         )
     return sentences
+
+
+def _about_brightness(source: Source) -> list[str]:
+    """Return advice that depends on the pixels of some examples, which are at equal intervals."""
+    if len(source.shape) != 3:
+        return []
+    images = source.read(np.unique(np.linspace(0, len(source) - 1, INSPECTED).astype(int)))["image"]
+    if images.dtype != np.uint8 or images.max() > ALMOST_BLACK:
+        return []
+    return [
+        f"The brightest pixel of {len(images)} examples of `data` is {images.max()} of 255, so the images are almost "
+        "black. If their files contain values of 10 or 12 bits, scale the values to 16 bits first."
+    ]
 
 
 def _power_of_two(count: int) -> int:

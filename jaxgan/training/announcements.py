@@ -6,6 +6,7 @@ import jax
 
 from jaxgan.core import system
 from jaxgan.core.text import say
+from jaxgan.experiment import Experiment
 from jaxgan.monitoring import terminal
 from jaxgan.training.options import RunOptions
 from jaxgan.training.runs import TrainingRun
@@ -31,9 +32,22 @@ def print_start(name: str, run: TrainingRun, steps: Steps) -> None:
       run: the game or the population that will be trained.
       steps: the run's compiled steps. The devices of a population are read from them.
     """
-    source, shape = run.experiment.source, " x ".join(map(str, run.experiment.source.shape))
-    say(f"{name}: {len(source):,} examples of {source.name}, shape {shape}; hardware: {system.hardware()}")
+    say(f"{name}: {data_line(run.experiment)}; hardware: {system.hardware()}")
     if run.is_population:
         members = "; ".join(map(run.member_name, range(len(run.seeds))))
         devices = f"{len(steps.devices)} x {steps.devices[0].platform}"
         say(f"population of {len(run.seeds)} members on {devices}: {members}")
+
+
+def data_line(experiment: Experiment) -> str:
+    """Return the number of the training examples, their shape and classes, and whether the model uses the classes.
+
+    Args:
+      experiment: the experiment that will be trained.
+    """
+    source = experiment.source
+    text = f"{len(source):,} examples of {source.name}, shape {' x '.join(map(str, source.shape))}"
+    if not source.classes:
+        return text
+    number = f"{len(source.classes):,} {'class' if len(source.classes) == 1 else 'classes'}"
+    return f"{text}, {number}" if experiment.sampling.classes else f"{text}, {number}, which this model does not use"

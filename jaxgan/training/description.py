@@ -13,6 +13,7 @@ from jaxgan.core.tables import Table, as_text, format_bytes
 from jaxgan.core.text import say, say_lines
 from jaxgan.experiment.settings import Settings
 from jaxgan.monitoring.terminal import format_seconds, say_nothing
+from jaxgan.training.announcements import data_line
 from jaxgan.training.estimate import (
     StepTime,
     checkpoint_bytes,
@@ -38,11 +39,10 @@ def print_description(run: TrainingRun, config: Settings, options: RunOptions, s
     """
     is_first = jax.process_index() == 0
     tell, tell_lines = (say, say_lines) if is_first else (say_nothing, say_nothing)
-    source, shape = run.experiment.source, " x ".join(map(str, run.experiment.source.shape))
     rows = tuple((field.name, str(getattr(config, field.name))) for field in dataclasses.fields(config))
     tell_lines(as_text(Table("settings", ("name", "value"), rows)))
     tell("")
-    tell(f"data: {len(source):,} examples of {source.name}, shape {shape}")
+    tell(f"data: {data_line(run.experiment)}")
     tell(f"hardware: {system.hardware()}")
     tell("")
     tell_lines(f"{run.game.summary()}\n")

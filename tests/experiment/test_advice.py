@@ -15,8 +15,8 @@ from jaxgan.experiment.advice import advice
 NAMES = [module.name for module in pkgutil.iter_modules(experiments.__path__) if not module.ispkg]
 
 
-def images(count, size=8):
-    return Arrays(np.zeros((count, size, size, 1), np.uint8))
+def images(count, size=8, brightest=255):
+    return Arrays(np.full((count, size, size, 1), brightest, np.uint8))
 
 
 @pytest.mark.parametrize(
@@ -73,6 +73,20 @@ def test_advice_for_settings_and_data(config, source, expected):
 
 def test_large_images_need_no_advice_on_an_accelerator():
     assert advice(stylegan2.Config(), images(5000, 256), on_cpu=False) == []
+
+
+@pytest.mark.parametrize(("brightest", "is_dark"), [(0, True), (4, True), (16, True), (17, False)])
+def test_images_that_are_almost_black_are_reported(brightest, is_dark):
+    expected = (
+        f"The brightest pixel of 16 examples of `data` is {brightest} of 255, so the images are almost black. If their "
+        "files contain values of 10 or 12 bits, scale the values to 16 bits first."
+    )
+    assert advice(stylegan2.Config(), images(5000, brightest=brightest)) == ([expected] if is_dark else [])
+
+
+def test_values_that_are_no_pixels_are_not_called_dark():
+    points = Arrays(np.full((5000, 2), -1, np.float32))
+    assert advice(gan.Config(), points) == []
 
 
 def test_the_advice_of_the_settings_comes_first():

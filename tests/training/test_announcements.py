@@ -1,11 +1,14 @@
 """Tests of the lines that are printed before the first step of a run."""
 
+import dataclasses
 import time
 
+import numpy as np
 import pytest
 from helpers import games
 
 from experiments import gan
+from jaxgan.data import Arrays
 from jaxgan.monitoring import terminal
 from jaxgan.training import announcements
 from jaxgan.training.options import RunOptions
@@ -27,6 +30,19 @@ def test_start_prints_the_data_and_the_hardware(capsys):
     run = SingleRun(games.points_experiment(), CONFIG)
     announcements.print_start("points", run, Steps(run, CONFIG, run.devices(1), "pmap"))
     assert capsys.readouterr().out == "points: 64 examples of arrays, shape 2; hardware: 8 x cpu\n"
+
+
+@pytest.mark.parametrize(
+    ("used", "expected"),
+    [((), "2 classes, which this model does not use"), (("cat", "dog"), "2 classes")],
+)
+def test_start_says_whether_the_classes_are_used(used, expected, capsys):
+    experiment = games.points_experiment()
+    source = Arrays(games.points(64), np.arange(64) % 2, classes=("cat", "dog"))
+    sampling = dataclasses.replace(experiment.sampling, classes=used)
+    run = SingleRun(dataclasses.replace(experiment, source=source, sampling=sampling), CONFIG)
+    announcements.print_start("points", run, Steps(run, CONFIG, run.devices(1), "pmap"))
+    assert capsys.readouterr().out == f"points: 64 examples of arrays, shape 2, {expected}; hardware: 8 x cpu\n"
 
 
 def test_start_of_a_population_prints_its_members(capsys):
