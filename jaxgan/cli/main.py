@@ -15,7 +15,7 @@ from jaxgan.cli.experiment_program import CONSOLE, load_program
 from jaxgan.cli.fields import read_class
 from jaxgan.cli.flags import Mistake
 from jaxgan.core.text import print_any_text, say, say_lines
-from jaxgan.monitoring.run_record import program_of, read_record
+from jaxgan.monitoring.run_record import advice_without_record, program_of, read_record
 from jaxgan.version import __version__
 
 ARTEFACTS = (".jaxgan",)  # suffixes of files of compiled functions, which ``jaxgan export`` writes
@@ -174,7 +174,8 @@ def _experiment_of_run(name: str, path: Path) -> str:
     try:
         record = read_record(path)
     except FileNotFoundError:
-        raise Mistake(f"{path} is not the directory of a run, because it has no config.json.{_list_runs()}") from None
+        advice = advice_without_record(path) or _list_runs()
+        raise Mistake(f"{path} is not the directory of a run, because it has no config.json.{advice}") from None
     except ValueError as error:
         raise Mistake(str(error)) from None
     experiment = record["experiment"]

@@ -38,7 +38,7 @@ from jaxgan.experiment.settings import Settings
 from jaxgan.experiment.settings_file import format_setting, read_settings, rename_settings, without_secrets
 from jaxgan.monitoring.data_paths import SETTINGS as DATA_SETTINGS, find_data_paths, is_same_place
 from jaxgan.monitoring.data_record import check_data
-from jaxgan.monitoring.run_record import program_of, read_record
+from jaxgan.monitoring.run_record import advice_without_record, program_of, read_record
 
 PROJECTIONS = "projections"
 
@@ -213,8 +213,8 @@ def find_resumable(
     found = [name for name in RUN_FILES if (path / name).exists()]
     if found and not _is_run(path):
         raise ValueError(
-            f"`run_dir` {path} contains {', '.join(found)}, but no valid config.json of a run. "
-            "Choose another directory."
+            f"`run_dir` {path} contains {', '.join(found)}, but no valid config.json of a run."
+            + (advice_without_record(path) or " Choose another directory.")
         )
     if fresh or not any(_has_content(path / name) for name in ("checkpoints", "damaged", "metrics.jsonl")):
         return None
@@ -315,8 +315,8 @@ def _read_record(path: Path) -> dict[str, Any]:
         return read_record(path)
     except FileNotFoundError:
         raise ValueError(
-            f"`run_dir` {path} contains no run, because it has no config.json. Train a run there, or choose the "
-            "directory of a run."
+            f"`run_dir` {path} contains no run, because it has no config.json."
+            + (advice_without_record(path) or " Train a run there, or choose the directory of a run.")
         ) from None
 
 

@@ -49,6 +49,25 @@ def read_record(path: Path) -> dict[str, Any]:
     return read_json(path / "config.json", FORM, fix=fix)
 
 
+def advice_without_record(path: Path) -> str:
+    """Return sentences that say how to use a directory without a valid ``config.json``; "" if it has nothing of a run.
+
+    The first sentence begins with a space.
+
+    Args:
+      path: the directory.
+    """
+    run = next((parent for parent in path.parents[:2] if (parent / "config.json").is_file()), None)
+    if run:
+        return f" It is inside of a run. Pass {run} instead."
+    if not any((path / "checkpoints").glob("*")):
+        return ""
+    return (
+        " Its checkpoints are only usable with the config.json of their run. Restore this file. If it is lost, train "
+        "the same experiment with the same settings in another directory, and copy the config.json of that run."
+    )
+
+
 def program_of(record: Mapping[str, Any]) -> str:
     """Return the command that started a run; empty if it is not known.
 

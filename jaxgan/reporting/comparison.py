@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxgan.core.files import writing_out
 from jaxgan.experiment.settings_file import rename_settings, without_secrets
-from jaxgan.monitoring.run_record import read_record
+from jaxgan.monitoring.run_record import advice_without_record, read_record
 from jaxgan.reporting import captions
 from jaxgan.reporting.captions import format_number, format_value
 from jaxgan.reporting.charts import COIN_TOSS, Chart, Kind, Line, players, series_colour
@@ -74,7 +74,8 @@ def _read_record(run: Path) -> dict[str, Any]:
         record = read_record(run)
     except FileNotFoundError:
         raise ValueError(
-            f"{run} contains no run, because it has no config.json. Pass the directory of a run."
+            f"{run} contains no run, because it has no config.json."
+            + (advice_without_record(run) or " Pass the directory of a run.")
         ) from None
     return {**record, "config": rename_settings(record["config"], record["experiment"])}
 

@@ -161,6 +161,21 @@ def test_a_directory_without_a_run_is_not_touched(tmp_path):
         read_config(tmp_path, "gan", gan.Config)
 
 
+def test_a_run_without_its_config_is_told_how_to_use_the_checkpoints(tmp_path):
+    open_directory(tmp_path / "run").close()
+    (tmp_path / "run" / "checkpoints" / "2").mkdir(parents=True)
+    with pytest.raises(ValueError, match=r"has no config\.json\. It is inside of a run\. Pass .*run instead\."):
+        read_config(tmp_path / "run" / "checkpoints" / "2", "gan", gan.Config)
+    (tmp_path / "run" / "config.json").unlink()
+    kept = (
+        r"Its checkpoints are only usable with the config\.json of their run\. Restore this file\. If it is lost, train"
+    )
+    with pytest.raises(ValueError, match=rf"has no config\.json\. {kept}"):
+        read_config(tmp_path / "run", "gan", gan.Config)
+    with pytest.raises(ValueError, match=rf"no valid config\.json of a run\. {kept}"):
+        open_directory(tmp_path / "run")
+
+
 def move(path):
     path.rename(path.with_name("moved"))
 
