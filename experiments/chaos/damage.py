@@ -158,13 +158,20 @@ class HealthyRun:
             return UNDETECTABLE, []
         if unreported:
             return REPORTED, [f"SILENTLY WRONG: {', '.join(unreported)}\n{output.text}"]
-        return (REPORTED if "is damaged" in output.text or different else NO_EFFECT), []
+        return (REPORTED if different or _names(output, file) else NO_EFFECT), []
 
     def _resume(self, run_dir: Path) -> Output:
         return self._run("resume", run_dir, "--steps", STEPS + 1)
 
     def _run(self, command: str, run_dir: Path, *flags: object) -> Output:
         return self._program.run_here(command, "--run-dir", run_dir, *flags)
+
+
+def _names(output: Output, file: Path) -> bool:
+    """Return whether a message names the checkpoint of a file, or the file itself."""
+    name = f"heckpoint {file.parts[1]}" if file.parts[0] == "checkpoints" else file.name
+    last_lines = ("samples: ", "report: ", "more samples: ")  # these name files of every run
+    return any(name in line for line in output.text.splitlines() if not line.startswith(last_lines))
 
 
 def _equal(a: Path, b: Path) -> bool:

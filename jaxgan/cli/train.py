@@ -26,6 +26,7 @@ from jaxgan.monitoring.data_paths import locate_data
 from jaxgan.monitoring.data_record import describe_data
 from jaxgan.monitoring.run_directory import (
     RunDirectory,
+    check_settings_unchanged,
     find_resumable,
     read_classes,
     read_config,
@@ -121,6 +122,7 @@ class Resume:
     def execute(self, program: ExperimentProgram) -> None:
         path = program.path_of_run(self.options.get("run_dir"))
         config = read_config(path, program.name, program.config_class)
+        check_settings_unchanged(path)
         if self.steps is not None:
             config = dataclasses.replace(config, steps=self.steps)
         config = dataclasses.replace(config, **self.settings)

@@ -26,6 +26,7 @@ report.html        The report, written at the end of training and by `jaxgan rep
 """
 
 import dataclasses
+import hashlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -117,6 +118,7 @@ class RunDirectory:
         record: dict[str, Any] = {"experiment": experiment, "config": recorded, "data": dict(data)}
         if paths:
             record["data"]["paths"] = paths
+        record["settings_sha256"] = _digest_settings(recorded)
         if members:
             record["members"] = members
         record["versions"] = system.versions()
@@ -244,6 +246,29 @@ def read_config(path: Path, experiment: str, config_class: type) -> Any:
             "directory."
         )
     return read_settings(record["config"], config_class, path / "config.json", experiment)
+
+
+def check_settings_unchanged(path: Path) -> None:
+    """Raise ``ValueError`` if the settings in a run's config.json are not those that the run wrote.
+
+    A damaged number can be a valid number, so only a checksum shows the damage. Settings that name data are not
+    checked, because the data can be moved. Runs of older versions have no checksum, and are not checked.
+
+    Args:
+      path: the directory of the run.
+    """
+    record = _read_record(path)
+    if record.get("settings_sha256", digest := _digest_settings(record["config"])) != digest:
+        raise ValueError(
+            f"The settings in {path / 'config.json'} have changed since the run wrote them. Restore the file from a "
+            "backup. If you changed the settings on purpose, remove the entry settings_sha256 from the file."
+        )
+
+
+def _digest_settings(settings: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of all settings except those that name data."""
+    checked = {name: value for name, value in settings.items() if name not in DATA_SETTINGS}
+    return hashlib.sha256(json.dumps(checked, sort_keys=True).encode()).hexdigest()
 
 
 def read_options(path: Path) -> dict[str, Any]:

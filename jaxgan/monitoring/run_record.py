@@ -26,6 +26,7 @@ FORM = {
     "experiment": str,
     "config": dict,
     "data?": {**EXAMPLES, "paths?": {str: str}, "test?": EXAMPLES},
+    "settings_sha256?": str,
     "members?": [dict],
     "versions?": {str: str},
     "hardware?": str,

@@ -48,3 +48,11 @@ def test_a_run_is_resumed_with_its_own_settings(tmp_path, capsys):
 def test_a_directory_without_a_run_cannot_be_resumed(tmp_path, capsys):
     code, text = programs.run(capsys, "resume", "--run-dir", tmp_path / "run", experiment="gan")
     assert (code, "contains no run, because it has no config.json. Train a run there" in text) == (2, True), text
+
+
+def test_a_run_is_not_resumed_with_a_damaged_setting(tmp_path, capsys):
+    run_dir = programs.begun(tmp_path / "run", "gan")
+    config = run_dir / "config.json"
+    config.write_text(config.read_text().replace('"learning_rate": 0.0002', '"learning_rate": 0.0006'))
+    code, text = programs.run(capsys, "resume", "--run-dir", run_dir, experiment="gan")
+    assert (code, "have changed since the run wrote them. Restore the file from a backup." in text) == (2, True), text

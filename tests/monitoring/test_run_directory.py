@@ -14,6 +14,7 @@ from jaxgan.monitoring.run_directory import (
     RUN_FILES,
     ResumableRun,
     RunDirectory,
+    check_settings_unchanged,
     find_resumable,
     read_config,
     read_data_paths,
@@ -42,12 +43,30 @@ def begin(path, **how):
 def test_the_contents_of_config_json(tmp_path):
     open_directory(tmp_path / "run", members=[{"seed": 0}, {"seed": 1}]).close()
     found = record(tmp_path / "run")
-    assert list(found) == ["experiment", "config", "data", "members", "versions", "hardware"]
+    assert list(found) == ["experiment", "config", "data", "settings_sha256", "members", "versions", "hardware"]
     assert found["experiment"] == "gan" and found["members"] == [{"seed": 0}, {"seed": 1}]
     assert found["data"] == DATA
     assert read_config(tmp_path / "run", "gan", gan.Config) == CONFIG
     open_directory(tmp_path / "solo").close()
     assert "members" not in record(tmp_path / "solo")
+
+
+def test_a_changed_digit_of_a_setting_is_noticed(tmp_path):
+    path = tmp_path / "config.json"
+    open_directory(tmp_path).close()
+    check_settings_unchanged(tmp_path)
+    found = record(tmp_path)
+    path.write_text(json.dumps({**found, "config": {**found["config"], "data": "/elsewhere/photos"}}))
+    check_settings_unchanged(tmp_path)  # data may be moved
+    changed = {**found, "config": {**found["config"], "learning_rate": 0.0003}}
+    path.write_text(json.dumps(changed))
+    with pytest.raises(
+        ValueError, match=r"The settings in .*config\.json have changed since the run wrote them\. Restore"
+    ):
+        check_settings_unchanged(tmp_path)
+    del changed["settings_sha256"]
+    path.write_text(json.dumps(changed))
+    check_settings_unchanged(tmp_path)  # changed on purpose, or a run of an older version
 
 
 def test_a_resumed_run_keeps_the_recorded_paths_of_its_data(tmp_path, monkeypatch):
