@@ -1,9 +1,10 @@
 """Order the names of classes, and find a class by its name or its number."""
 
 import difflib
+import operator
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, SupportsIndex
 
 SHOWN_NAMES = 20  # maximum number of names of classes in a message
 
@@ -30,7 +31,7 @@ def _natural_key(name: str) -> tuple[Any, str]:
     return parts, name
 
 
-def find_class(classes: Sequence[str], label: int | str, argument: str = "label", also: str = "") -> int:
+def find_class(classes: Sequence[str], label: SupportsIndex | str, argument: str = "label", also: str = "") -> int:
     """Return the number of a class.
 
     >>> find_class(("cat", "dog"), "dog"), find_class(("cat", "dog"), "0"), find_class(("2", "1"), "1")
@@ -38,24 +39,28 @@ def find_class(classes: Sequence[str], label: int | str, argument: str = "label"
 
     Args:
       classes: the names of all classes; class i has the number i.
-      label: the number of a class as an integer, or text. Text is the name of a class, or its number in decimal digits.
-        If both are possible, as for the text 1 and the names 2 and 1, it is the name.
+      label: the number of a class as an integer of any type, or text. Text is the name of a class, or its number in
+        decimal digits. If both are possible, as for the text 1 and the names 2 and 1, it is the name.
       argument: the name of the caller's argument, for messages.
       also: another allowed value of the argument, for messages.
 
     Raises:
+      TypeError: if ``label`` is neither an integer nor text.
       ValueError: if there is no such class. The message lists the classes and suggests the most similar name.
     """
-    if label in classes:
-        return classes.index(str(label))
-    number = label
-    if isinstance(label, str) and re.fullmatch("[0-9]{1,9}", label):
+    near = []
+    if not isinstance(label, str):
+        number = operator.index(label)
+    elif label in classes:
+        number = classes.index(label)
+    elif re.fullmatch("[0-9]{1,9}", label):
         number = int(label)
-    if isinstance(number, int) and 0 <= number < len(classes):
+    else:
+        number, near = -1, difflib.get_close_matches(label, classes, n=1)
+    if 0 <= number < len(classes):
         return number
     more = ", ..." if len(classes) > SHOWN_NAMES else ""
-    near = difflib.get_close_matches(str(label), classes, n=1)
-    hint = f" Did you mean {near[0]}?" if near and isinstance(number, str) else ""
+    hint = f" Did you mean {near[0]}?" if near else ""
     raise ValueError(
         f"`{argument}` must be {also and also + ', '}between 0 and {len(classes) - 1}, or the name of a class "
         f"({', '.join(classes[:SHOWN_NAMES])}{more}), got {label}.{hint}"

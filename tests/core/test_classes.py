@@ -1,5 +1,7 @@
 """Tests of the order of classes, and of finding a class by name or number."""
 
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from jaxgan.core.classes import find_class, natural_order
@@ -16,6 +18,14 @@ def test_the_digits_of_names_are_ordered_as_numbers():
 def test_a_class_is_found_by_name_or_number():
     classes = ("cat", "dog", "owl")
     assert [find_class(classes, label) for label in ("owl", "1", 1, "02")] == [2, 1, 1, 2]
+
+
+@pytest.mark.parametrize("label", [np.int64(1), np.uint8(1), jnp.int32(1)])
+def test_the_number_of_a_class_can_have_any_type_of_integer(label):
+    found = find_class(("cat", "dog"), label)
+    assert found == 1 and type(found) is int
+    with pytest.raises(TypeError, match="integer"):
+        find_class(("cat", "dog"), 1.0)  # pyright: ignore[reportArgumentType]
 
 
 def test_the_name_of_a_class_takes_precedence_over_a_number():
