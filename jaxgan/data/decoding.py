@@ -253,8 +253,9 @@ def _to_eight_bits(image: Image.Image, white_is_known: bool) -> Image.Image:
             f"Pixel values must be from 0 to {top:g}, got {low:g} to {high:g}. Save the image with 8 or 16 bits."
         )
     grey = Image.fromarray(np.round(values * (255.0 / top)).astype(np.uint8))
-    if "transparency" in image.info:
-        grey.info["transparency"] = round(image.info["transparency"] * 255.0 / top)
+    grey.info = dict(image.info)  # with the colour space
+    if "transparency" in grey.info:
+        grey.info["transparency"] = round(grey.info["transparency"] * 255.0 / top)
     return grey
 
 

@@ -106,6 +106,9 @@ def test_the_gamma_of_a_png_is_converted(gamma):
     content = make_png(4, 1, 8, 0, b"\0" + grey.tobytes(), gAMA=struct.pack(">I", round(gamma * 100_000)))
     expected = 255 * (grey / 255) ** (1 / 2.2 / gamma) if gamma != 0.45455 else grey
     np.testing.assert_allclose(np.asarray(convert_channels(opened(content), 1))[0], expected, atol=0.5)
+    deep = b"\0" + (grey * 257.0).astype(">u2").tobytes()
+    content = make_png(4, 1, 16, 0, deep, gAMA=struct.pack(">I", round(gamma * 100_000)))
+    np.testing.assert_allclose(np.asarray(convert_channels(opened(content), 1))[0], expected, atol=0.5)
     other = make_png(4, 1, 8, 0, b"\0" + grey.tobytes(), sRGB=b"\0", gAMA=struct.pack(">I", 100_000))
     np.testing.assert_array_equal(np.asarray(convert_channels(opened(other), 1))[0], grey)
 
