@@ -79,9 +79,8 @@ def _opened(files: Files, name: str) -> Iterator[Image.Image]:
     """Open an image and read its header, but not yet its pixels."""
     with files.open(name) as file, contextlib.ExitStack() as stack:
         size = file.seek(0, io.SEEK_END)
-        if (
-            size * PIXELS_PER_BYTE > LARGE
-        ):  # the decoders of some formats check Pillow's limit, which protects from bombs
+        if size * PIXELS_PER_BYTE > LARGE:
+            # The decoders of some formats check Pillow's limit, which allows fewer pixels than ``_check_pixels``.
             stack.enter_context(_PILLOW_LIMIT.raised())
         try:
             image = open_image(file)

@@ -37,10 +37,15 @@ PREFIX = 16  # number of bytes at the beginning of a file by which Pillow recogn
 
 
 def readable_formats() -> tuple[str, ...]:
-    """Return Pillow's names of the formats that are read, including the formats of installed plugins."""
+    """Return Pillow's names of the formats that are read, including the formats of installed plugins.
+
+    Common formats come first, and formats that do not begin with characteristic bytes come last.
+    """
+    Image.preinit()
     Image.init()
     _import_plugins()
-    return tuple(name for name in Image.ID if name in Image.OPEN and name not in NOT_READ)
+    names = [name for name in Image.ID if name in Image.OPEN and name not in NOT_READ]
+    return tuple(sorted(names, key=lambda name: Image.OPEN[name][1] is None))
 
 
 @functools.cache

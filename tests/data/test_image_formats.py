@@ -72,6 +72,11 @@ def test_every_format_of_pillow_is_read_or_refused_for_a_reason():
         assert name in {*SAMPLES, *image_formats.NOT_READ, "PDF", "PALM"}  # Pillow cannot read the last two
 
 
+def test_formats_with_characteristic_first_bytes_are_tried_first():
+    has_no_beginning = [Image.OPEN[name][1] is None for name in image_formats.readable_formats()]
+    assert has_no_beginning == sorted(has_no_beginning) and any(has_no_beginning)
+
+
 def test_suffixes_are_those_of_the_formats():
     suffixes = image_formats.image_suffixes()
     assert suffixes >= {".jpg", ".jfif", ".png", ".apng", ".gif", ".webp", ".avif", ".tif", ".bmp", ".jp2", ".mpo"}
