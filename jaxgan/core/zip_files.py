@@ -6,6 +6,7 @@ to a thousandth of their size, so that a file of 2 MB can fill 2 GB (a decompres
 """
 
 import contextlib
+import lzma
 import os
 import struct
 import zipfile
@@ -14,7 +15,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from jaxgan.core.files import open_regular
+from jaxgan.core.files import open_regular, reason_of
 from jaxgan.core.system import available_memory_bytes
 from jaxgan.core.tables import format_bytes
 from jaxgan.core.text import printable
@@ -26,8 +27,19 @@ FREE_BYTES = 2**26  # size in bytes to which the members of any zip may grow; co
 MAX_MEMBERS = 100_000  # largest number of members; the files of the largest networks have a few thousand
 MAX_NAME = 1000  # largest number of characters in the name of a member
 
-# The exceptions that ``zipfile`` raises on damaged files. RuntimeError includes NotImplementedError.
-_DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, LookupError, OverflowError, OSError)
+# The exceptions that ``zipfile`` raises for damaged files. RuntimeError includes NotImplementedError.
+DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    RuntimeError,
+    LookupError,
+    OverflowError,
+    UnicodeDecodeError,
+    OSError,
+)
 
 
 @contextlib.contextmanager
@@ -53,9 +65,8 @@ def open_zip(file: str | Path | BinaryIO, name: str, format: str = "zip") -> Ite
             archive = stack.enter_context(zipfile.ZipFile(stream))
             _check_members(archive.infolist(), size)
             yield archive
-        except (*_DAMAGE, UnicodeDecodeError) as error:
-            reason = str(error).rstrip(".") or type(error).__name__
-            raise ValueError(f"{name} is not in the {format} format, or it is damaged: {reason}.") from None
+        except DAMAGE as error:
+            raise ValueError(f"{name} is not in the {format} format, or it is damaged: {reason_of(error)}.") from None
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
 

@@ -8,20 +8,20 @@ import collections
 import contextlib
 import functools
 import io
-import lzma
 import os
 import re
 import stat
 import threading
 import warnings
 import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple, Protocol
 
 from jaxgan.core.classes import natural_order
+from jaxgan.core.files import reason_of
 from jaxgan.core.json_files import JsonError, read_json
+from jaxgan.core.zip_files import DAMAGE
 from jaxgan.data.image_formats import image_suffixes, is_recognized, plugin_for
 from jaxgan.data.system_files import is_system_name
 
@@ -136,10 +136,8 @@ class _Zip:
         try:
             with zipfile.ZipFile(path) as archive:
                 self._names = sorted({i.filename for i in archive.infolist()})
-        except zipfile.BadZipFile as error:
-            raise ValueError(
-                f"{path} is not a zip file, or it is damaged: {str(error).rstrip('.')}. Create it again."
-            ) from None
+        except DAMAGE as error:
+            raise ValueError(f"{path} is not a zip file, or it is damaged: {reason_of(error)}. Create it again.") from None
         for name in self._names:
             parts = PurePosixPath(name.replace("\\", "/"))
             if parts.is_absolute() or ".." in parts.parts or re.match("^[A-Za-z]:", name):
@@ -190,9 +188,9 @@ class _Zip:
                     f"most {MAX_BYTES:,}. Remove it."
                 )
             return io.BytesIO(archive.read(name))
-        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, OSError, EOFError) as error:
+        except DAMAGE as error:
             raise ValueError(
-                f"{self.name}: the member {name!r} cannot be read: {str(error).rstrip('.')}. Create the zip file again."
+                f"{self.name}: the member {name!r} cannot be read: {reason_of(error)}. Create the zip file again."
             ) from None
 
 

@@ -229,6 +229,23 @@ def test_an_unreadable_file_is_named(make, message, tmp_path):
         ImageFiles(made or path)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"1.png", b"\xff.png"),  # not the UTF-8 that the member declares
+        (b"PK\x01\x02\x14\x03\x14\x00", b"PK\x01\x02\x14\x03\xf0\x00"),  # an unknown version of the format
+    ],
+)
+def test_a_damaged_zip_is_named(old, new, tmp_path):
+    path = archive(tmp_path / "a.zip", {"é1.png": png(1)})
+    content = path.read_bytes()
+    assert old in content
+    path.write_bytes(content.replace(old, new))
+    with pytest.raises(ValueError, match=r"a\.zip is not a zip file, or it is damaged: .*\. Create it again\.$") as error:
+        ImageFiles(path)
+    assert type(error.value) is ValueError
+
+
 @pytest.mark.filterwarnings("ignore:.*the images have no labels, because 1 of them")
 @pytest.mark.parametrize("files", [["a.png", "b.png"], ["a.png", "cat/b.png"], ["all/a.png", "all/b.png"]])
 def test_files_outside_of_sub_folders_have_no_classes(files, tmp_path):
