@@ -137,7 +137,9 @@ class _Zip:
             with zipfile.ZipFile(path) as archive:
                 self._names = sorted({i.filename for i in archive.infolist()})
         except DAMAGE as error:
-            raise ValueError(f"{path} is not a zip file, or it is damaged: {reason_of(error)}. Create it again.") from None
+            raise ValueError(
+                f"{path} is not a zip file, or it is damaged: {reason_of(error)}. Create it again."
+            ) from None
         for name in self._names:
             parts = PurePosixPath(name.replace("\\", "/"))
             if parts.is_absolute() or ".." in parts.parts or re.match("^[A-Za-z]:", name):

@@ -7,14 +7,13 @@ an image is the index of its sub-folder in alphabetical order, in which 2 comes 
 """
 
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from jaxgan.data.dataset_json import read_dataset_json
 from jaxgan.data.decoding import read_pixels
 from jaxgan.data.image_headers import common_size, read_headers
-from jaxgan.data.layouts import classes_of_folders, find_split, select_domain
+from jaxgan.data.layouts import ImageSet, as_image_set, classes_of_folders
 from jaxgan.data.representation import ShownSource
 
 
@@ -22,12 +21,11 @@ class ImageFiles(ShownSource):
     """A ``Source`` of image files, which are decoded on reading to uint8 [B, resolution, resolution, channels].
 
     Args:
-      path: a folder or a zip.
+      images: a folder or a zip, or the images of one split of it.
       resolution: height and width in pixels. Images are cropped to a centred square and resized with antialiasing
         (Lanczos). None keeps the size of the files, which must be square and the same for all.
       channels: 1 (grey), 3 (colour) or 4 (colour with alpha). None uses 1 if all files are grey, and 3 otherwise.
-      split: train, validation or test, see ``find_split``.
-      domain: A or B, to read only the images in the folder of this domain, see ``select_domain``.
+      labelled: whether to find the labels of the images.
 
     Warns:
       UserWarning: if files are left out, or if decoding converts or loses something that the images contain, such as
@@ -40,20 +38,16 @@ class ImageFiles(ShownSource):
 
     def __init__(
         self,
-        path: str | Path,
+        images: str | Path | ImageSet,
         resolution: int | None = None,
         channels: int | None = None,
-        split: str = "train",
-        domain: Literal["A", "B"] | None = None,
+        *,
+        labelled: bool = True,
     ):
-        images = find_split(Path(path), split)
-        if domain is not None:
-            images = select_domain(images, domain)
-        self._files, self._names, self.name = images.files, images.names, images.files.name
+        images = as_image_set(images)
+        self.name, self._files, self._names = images.name, images.files, images.names
         self.classes, self._labels = (), None
-        if domain is not None:
-            self.name = str(Path(self.name, images.around))
-        else:
+        if labelled:
             self.classes, self._labels = read_dataset_json(images) or classes_of_folders(self.name, images.places)
         headers = read_headers(self._files, self._names)
         if resolution is None:

@@ -42,11 +42,13 @@ class ImageSet(NamedTuple):
     """The images of one split of a data set.
 
     Attributes:
+      name: the folder or zip, and the folder of the domain in it, for messages.
       files: the folder or zip.
       names: the names of the images in the folder or zip.
       places: the path of each image, without the folder around all images and without the folder of the split.
     """
 
+    name: str
     files: Files
     names: list[str]
     places: list[PurePosixPath]
@@ -85,13 +87,13 @@ def find_split(path: Path, split: str = "train") -> ImageSet:
     around, paths = _without_common_folder(names)
     splits, places = _read_splits(files.name, paths)
     if splits is None:
-        own = {SPLITS.get(part.lower()) for part in (*PurePosixPath(files.name).parts[-1:], *around.parts)}
+        own = {SPLITS.get(part.lower()) for part in (Path(files.name).name, *around.parts)}
         if wanted != "train" and wanted not in own:
             raise ValueError(
                 f"{files.name} has no split {split!r}, because it contains no folders with the names train and test. "
                 "Use `split` 'train' for all images."
             )
-        return ImageSet(files, names, paths)
+        return ImageSet(files.name, files, names, paths)
     chosen = [i for i, found in enumerate(splits) if found == wanted]
     counts = collections.Counter(found for found in splits if found)
     if not chosen:
@@ -110,7 +112,16 @@ def find_split(path: Path, split: str = "train") -> ImageSet:
             stacklevel=3,
         )
     _, kept = _without_common_folder([places[i].as_posix() for i in chosen])
-    return ImageSet(files, [names[i] for i in chosen], kept)
+    return ImageSet(files.name, files, [names[i] for i in chosen], kept)
+
+
+def as_image_set(images: str | Path | ImageSet) -> ImageSet:
+    """Return the images of the split train of a folder or a zip, or return an ``ImageSet`` unchanged.
+
+    Args:
+      images: a folder or a zip, or the images of one split of it.
+    """
+    return images if isinstance(images, ImageSet) else find_split(Path(images))
 
 
 def has_split(path: str | Path, split: str) -> bool:
@@ -138,7 +149,8 @@ def select_domain(images: ImageSet, domain: str) -> ImageSet:
     """
     chosen = [i for i, place in enumerate(images.places) if place.parts[0].upper() == domain]
     places = [PurePosixPath(*images.places[i].parts[1:]) for i in chosen]
-    return ImageSet(images.files, [images.names[i] for i in chosen], places)
+    domain_images = ImageSet(images.name, images.files, [images.names[i] for i in chosen], places)
+    return domain_images._replace(name=str(Path(images.name, domain_images.around)))
 
 
 def has_domains(images: ImageSet) -> bool:

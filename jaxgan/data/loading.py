@@ -11,6 +11,7 @@ from jaxgan.data.array_checks import check_examples
 from jaxgan.data.array_files import load_arrays
 from jaxgan.data.decoding import resize_images
 from jaxgan.data.folders import is_image_store
+from jaxgan.data.layouts import find_split
 from jaxgan.data.source import Arrays, Source, read_into_memory, size_in_bytes
 from jaxgan.data.stacked import stack_channels
 from jaxgan.data.tiles import load_tiles
@@ -79,8 +80,9 @@ def load(
     suffix = path.suffix.lower()
     uncropped = uncropped and resolution is None
     if is_image_store(path):
-        found = uncropped_files(path, channels, split) if uncropped else None
-        source = found or images.ImageFiles(path, resolution, channels, split)
+        found = find_split(path, split)
+        source = uncropped_files(found, channels) if uncropped else None
+        source = source or images.ImageFiles(found, resolution, channels)
     elif suffix in (".npz", ".npy") and path.is_file():
         check_no_split(split, data)
         source = load_arrays(path)

@@ -17,7 +17,7 @@ from jaxgan.data.array_files import load_arrays
 from jaxgan.data.decoding import convert_channels, crop_to_square, decode
 from jaxgan.data.folders import is_image_store
 from jaxgan.data.image_headers import common_size, read_headers
-from jaxgan.data.layouts import ImageSet, find_split, has_domains, select_domain
+from jaxgan.data.layouts import ImageSet, as_image_set, find_split, has_domains, select_domain
 from jaxgan.data.loading import cache_if_small, check_no_split, check_resolution, resize_source, suggest_path
 from jaxgan.data.representation import ShownSource
 from jaxgan.data.source import Arrays, Source, read_into_memory
@@ -159,8 +159,9 @@ class SideBySide(ShownSource):
         direction: Direction = "left-to-right",
         halves: Halves = "square",
     ):
-        self._files, self._names, _ = images if isinstance(images, ImageSet) else find_split(Path(images))
-        self.name, self._resolution, self._direction = self._files.name, resolution, direction
+        images = as_image_set(images)
+        self.name, self._files, self._names = images.name, images.files, images.names
+        self._resolution, self._direction = resolution, direction
         headers = read_headers(self._files, self._names)
         self._sizes = headers.sizes
         for name, (height, width) in zip(self._names, self._sizes):
@@ -297,7 +298,7 @@ class _NamedImages:
     """
 
     def __init__(self, source: str | Path | ImageSet, channels: int | None, resolution: int | None):
-        images = source if isinstance(source, ImageSet) else find_split(Path(source))
+        images = as_image_set(source)
         self.files, names = images.files, images.names
         headers = read_headers(self.files, names)
         keys = _keys(images)

@@ -55,9 +55,10 @@ def survey(data: str) -> Survey:
     """
     path = Path(data)
     if is_image_store(path):
-        files, names, _ = find_split(path)
-        headers = read_headers(files, [names[i] for i in _spread(len(names), MAX_HEADERS)])
-        return _summarize(data, len(names), headers.sizes, headers.channels)
+        images = find_split(path)
+        some = [images.names[i] for i in _spread(len(images.names), MAX_HEADERS)]
+        headers = read_headers(images.files, some)
+        return _summarize(data, len(images.names), headers.sizes, headers.channels)
     if path.suffix.lower() in (".npz", ".npy") and path.is_file():
         count, *shape = _shape_of_images(path)
         return _of_shape(data, count, tuple(shape))

@@ -48,7 +48,8 @@ def load_tiles(
     path, size = Path(path), SIZE if resolution is None else resolution
     if not is_image_store(path):
         raise ValueError(f"`{argument}` 'tiles:{path}' must name an existing folder or .zip file after 'tiles:'.")
-    files, names, _ = find_split(path, split)
+    images = find_split(path, split)
+    files, names = images.files, images.names
     headers = read_headers(files, names)
     sizes, depth = headers.sizes, headers.channels if channels is None else channels
     corners = [

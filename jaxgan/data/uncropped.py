@@ -1,13 +1,12 @@
 """Provide images at their own sizes, complete and not resized, for metrics that resize each image themselves."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 
 from jaxgan.data.decoding import read_pixels
 from jaxgan.data.image_headers import read_headers
-from jaxgan.data.layouts import find_split
+from jaxgan.data.layouts import ImageSet
 from jaxgan.data.representation import ShownSource
 
 
@@ -67,21 +66,20 @@ class UncroppedImages(ShownSource):
         return {"image": ImageSequence(self._decode_one, indices)}
 
 
-def uncropped_files(path: Path, channels: int | None = None, split: str = "train") -> UncroppedImages | None:
-    """Return the images of a folder or a zip at their own sizes; None if all are squares of the same size.
+def uncropped_files(images: ImageSet, channels: int | None = None) -> UncroppedImages | None:
+    """Return the image files of a folder or a zip at their own sizes; None if all are squares of the same size.
 
     Args:
-      path: a folder or a zip.
+      images: the image files.
       channels: 1 (grey), 3 (colour) or 4 (colour with alpha). None uses 1 if all files are grey, and 3 otherwise.
-      split: train, validation or test, see ``find_split``.
 
     Warns:
-      UserWarning: if files are left out, or if decoding converts or loses something that the images contain.
+      UserWarning: if decoding converts or loses something that the images contain.
 
     Raises:
-      ValueError: if there is no image, or if the header of a file cannot be read. The message names the file.
+      ValueError: if the header of a file cannot be read. The message names the file.
     """
-    files, names, _ = find_split(path, split)
+    files, names = images.files, images.names
     headers = read_headers(files, names)
     height, width = (max(lengths) for lengths in zip(*headers.sizes))
     if set(headers.sizes) == {(height, height)}:

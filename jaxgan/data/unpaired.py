@@ -6,7 +6,7 @@ from jaxgan.core import extras
 from jaxgan.data import datasets
 from jaxgan.data.folders import is_image_store
 from jaxgan.data.images import ImageFiles
-from jaxgan.data.layouts import find_split, has_domains
+from jaxgan.data.layouts import find_split, has_domains, select_domain
 from jaxgan.data.loading import cache_if_small, check_resolution, load as load_one, resize_source
 from jaxgan.data.source import Unpaired
 
@@ -45,14 +45,17 @@ def load(
         return Unpaired(images=images, inputs=inputs)
     path = Path(data)
     if path.exists():
-        if not (is_image_store(path) and has_domains(find_split(path, split))):
+        both = find_split(path, split) if is_image_store(path) else None
+        if both is None or not has_domains(both):
             raise ValueError(
                 f"`data` {data!r} must contain the folders {split}A with the inputs and {split}B with the images, or "
                 f"the folders A and B in {split}. If the inputs are somewhere else, pass them as `data_a`."
             )
         check_resolution(resolution)
-        inputs = cache_if_small(ImageFiles(path, resolution, channels, split, "A"))
-        images = cache_if_small(ImageFiles(path, resolution, channels, split, "B"))
+        inputs, images = (
+            cache_if_small(ImageFiles(select_domain(both, domain), resolution, channels, labelled=False))
+            for domain in "AB"
+        )
         return Unpaired(images=images, inputs=inputs)
     try:
         inputs, images = (

@@ -241,7 +241,9 @@ def test_a_damaged_zip_is_named(old, new, tmp_path):
     content = path.read_bytes()
     assert old in content
     path.write_bytes(content.replace(old, new))
-    with pytest.raises(ValueError, match=r"a\.zip is not a zip file, or it is damaged: .*\. Create it again\.$") as error:
+    with pytest.raises(
+        ValueError, match=r"a\.zip is not a zip file, or it is damaged: .*\. Create it again\.$"
+    ) as error:
         ImageFiles(path)
     assert type(error.value) is ValueError
 

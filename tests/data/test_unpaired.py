@@ -44,6 +44,14 @@ def joined(parts):
     return [[i for part in domain for i in part] for domain in zip(*parts)]
 
 
+def test_the_files_that_are_left_out_are_reported_once(tmp_path, recwarn):
+    names = [f"train{domain}/{name}" for domain in "AB" for name in ("a.png", "b.png", "notes.txt")]
+    path = folder(tmp_path / "set", {name: noise() for name in names})
+    source = unpaired.load(str(path))
+    assert [str(warning.message) for warning in recwarn] == [f"{path}: left out 2 files that are not images: 2 .txt."]
+    assert source.name == f"{path / 'trainA'} to {path / 'trainB'}"
+
+
 @pytest.mark.parametrize(("images", "inputs", "batch_size"), [(12, 5, 4), (5, 12, 4), (7, 7, 3), (1, 9, 4), (3, 2, 16)])
 def test_each_domain_repeats_no_example_within_its_epoch(images, inputs, batch_size):
     source = pair(images, inputs)
