@@ -5,6 +5,7 @@ import io
 import itertools
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -143,16 +144,14 @@ def open_regular(path: str | Path) -> io.BufferedReader:
       ValueError: if the path is a device, a named pipe or a socket.
       OSError: if the file does not exist or cannot be opened.
     """
-    path = Path(path)
-    if path.exists() and not (path.is_file() or path.is_dir()):
+    mode = os.stat(path).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise ValueError(f"{path} is not a regular file.")
-    return path.open("rb")
+    return open(path, "rb")  # a folder raises an OSError
 
 
 def read_limited(path: Path, limit: int) -> bytes:
     """Return the content of a regular file, after a check of its size.
-
-    Devices and named pipes are refused, because they may be endless or block the process.
 
     Args:
       path: the file.
@@ -161,15 +160,13 @@ def read_limited(path: Path, limit: int) -> bytes:
     Raises:
       FileNotFoundError: if the file does not exist.
       OSError: if the file cannot be read.
-      ValueError: if the path is not a regular file, or if the file is too large.
+      ValueError: if the path is a device, a named pipe or a socket, or if the file is too large.
     """
     try:
-        size = path.stat().st_size
-        if not path.is_file():
-            raise ValueError(f"{path} is not a file.")
-        if size > limit:
-            raise ValueError(f"{path} has {size:,} bytes, but at most {limit:,} are allowed.")
-        with path.open("rb") as file:
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > limit:
+                raise ValueError(f"{path} has {size:,} bytes, but at most {limit:,} are allowed.")
             return file.read(limit)
     except FileNotFoundError:
         raise

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, NamedTuple
 
-from jaxgan.core.files import read_limited
+from jaxgan.core.files import open_regular, read_limited
 
 MAX_BYTES = 2**26  # maximum size of a JSON file; the largest known, the dataset.json of a large data set, needs 2**25
 MAX_LINE_BYTES = 2**24  # maximum size of a line of a JSON Lines file; a population of 1,000 members needs 2**20
@@ -116,15 +116,15 @@ def read_json_lines(path: Path, form: Form = dict) -> Iterator[Line]:
       JsonError: if the file cannot be read.
     """
     try:
-        if path.exists() and not path.is_file():
-            raise JsonError(f"{path} is not a file. Move it away.")
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             while content := file.readline(MAX_LINE_BYTES):
                 yield Line(content, _parse_line(content, form))
     except FileNotFoundError:
         return
     except OSError as error:
         raise JsonError(f"{path} cannot be read: {error.strerror}.") from None
+    except ValueError as error:
+        raise JsonError(f"{error} Move it away.") from None
 
 
 def _parse_line(content: bytes, form: Form) -> dict[str, Any] | None:

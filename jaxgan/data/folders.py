@@ -10,7 +10,6 @@ import functools
 import io
 import os
 import re
-import stat
 import threading
 import warnings
 import zipfile
@@ -19,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple, Protocol
 
 from jaxgan.core.classes import natural_order
-from jaxgan.core.files import reason_of
+from jaxgan.core.files import open_regular, reason_of
 from jaxgan.core.json_files import JsonError, read_json
 from jaxgan.core.zip_files import DAMAGE
 from jaxgan.data.image_formats import image_suffixes, is_recognized, plugin_for
@@ -121,9 +120,9 @@ class _Folder:
 
     def open(self, name: str) -> BinaryIO:
         try:
-            if not stat.S_ISREG((self._path / name).stat().st_mode):  # opening a pipe would wait for its other end
-                raise ValueError(f"{self.name}: {name} is not a regular file. Remove it.")
-            return (self._path / name).open("rb")
+            return open_regular(self._path / name)
+        except ValueError:
+            raise ValueError(f"{self.name}: {name} is not a regular file. Remove it.") from None
         except OSError as error:
             raise ValueError(
                 f"{self.name}: {name} cannot be opened: {error.strerror}. Fix or remove the file."

@@ -9,6 +9,7 @@ allocates no more memory than the arrays need.
 import contextlib
 import json
 import math
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -133,7 +134,7 @@ def _open(path: str | Path) -> Iterator[tuple[BinaryIO, dict[str, _Tensor], dict
     stream = open_regular(path)
     try:
         with stream as file:
-            yield file, *_header(file, path.stat().st_size)
+            yield file, *_header(file, os.fstat(file.fileno()).st_size)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
