@@ -103,7 +103,7 @@ def project_files(
     if not spaces or len(set(spaces)) < len(spaces):
         raise ValueError(f"`space` must be {', '.join(SPACES)} or both, without repetition, got {' '.join(spaces)!r}.")
     files, names = list_images(images)
-    paths = output_paths(names, out)
+    paths = output_paths(files.name, names, out)
     size, _, channels = experiment.source.shape
 
     read_headers(files, names).warn(channels, size)

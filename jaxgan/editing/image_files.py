@@ -40,13 +40,14 @@ def _is_image(path: Path) -> bool:
         return is_recognized(file)
 
 
-def output_paths(names: Sequence[str], out: Path, formats: Collection[str] = ()) -> dict[str, Path]:
+def output_paths(images: str, names: Sequence[str], out: Path, formats: Collection[str] = ()) -> dict[str, Path]:
     """Choose the file in the folder ``out`` to which the result for each image is written.
 
     The file has the name of the image. The suffix is replaced by .png unless it is one of ``formats``.
 
     Args:
-      names: names of the images, relative to their folder or zip.
+      images: the folder or zip of the images.
+      names: names of the images, relative to ``images``.
       out: the folder to write to.
       formats: suffixes that are not replaced, for example ``.jpg``.
 
@@ -54,15 +55,22 @@ def output_paths(names: Sequence[str], out: Path, formats: Collection[str] = ())
       A dictionary from the names of the images to the paths of the files.
 
     Raises:
-      ValueError: if two images would be written to the same file.
+      ValueError: if two images would be written to the same file, or if a result would replace an image.
     """
+    if out.resolve() == Path(images).resolve():
+        raise ValueError(f"`out` must not be the folder of the images, got {out}.")
     paths = {}
     for name in names:
         suffix = PurePosixPath(name).suffix
         paths[name] = out / (name if suffix.lower() in formats else name.removesuffix(suffix) + ".png")
+    given = {Path(images, name).resolve() for name in names}
     first_with: dict[Path, str] = {}
     for name, path in paths.items():
         other = first_with.setdefault(path, name)
         if other != name:
             raise ValueError(f"{other} and {name} would both be written to {path.name}. Rename one of them.")
+        if path.resolve() in given:
+            raise ValueError(
+                f"The result for {name} would replace the image {path}. Choose a folder outside of {images} as `out`."
+            )
     return paths

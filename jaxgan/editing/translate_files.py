@@ -53,7 +53,7 @@ def translate_files(
       OSError: if a file cannot be written.
     """
     files, names = list_images(images)
-    paths = _output_paths(names, images, out)
+    paths = _output_paths(files, names, images, out)
     mask_files = list_images(masks, "masks") if masks else None
     sizes: set[tuple[int, int]] = set()
     contents: Counter[str] = Counter()
@@ -90,17 +90,17 @@ def translate_files(
         raise ValueError(f"{len(failures):,} of {len(names):,} images could not be translated:\n" + "\n".join(failures))
 
 
-def _output_paths(names: list[str], images: Path, out: Path) -> dict[str, Path]:
+def _output_paths(files: Files, names: list[str], images: Path, out: Path) -> dict[str, Path]:
     """Return the file for the translation of each image."""
-    if out.resolve() == images.resolve() or (images.is_file() and out.resolve() == images.parent.resolve()):
-        raise ValueError(f"`out` must not be the folder of the images, got {out}.")
     if len(names) == 1 and images.is_file() and out.suffix:
+        if out.resolve() == images.resolve():
+            raise ValueError(f"`out` must not be the image, got {out}.")
         if out.suffix.lower() not in WRITTEN:
             raise ValueError(
                 f"`out` must be a folder, or a file with one of the suffixes {', '.join(WRITTEN)}, got {out}."
             )
         return {names[0]: out}
-    return output_paths(names, out, WRITTEN)
+    return output_paths(files.name, names, out, WRITTEN)
 
 
 def _write(path: Path, translated: np.ndarray, picture: Picture, made_by: str) -> None:

@@ -33,12 +33,23 @@ def test_errors_name_the_argument(tmp_path):
 def test_output_paths_keep_the_names_and_the_given_formats():
     names = ["a.png", "below/b.JPG", "c.bmp", "d.e.tif"]
     as_png = {name: Path("out", f"{name.rpartition('.')[0]}.png") for name in names}
-    assert output_paths(names, Path("out")) == as_png
-    kept = output_paths(names, Path("out"), (".png", ".jpg"))
+    assert output_paths("images", names, Path("out")) == as_png
+    kept = output_paths("images", names, Path("out"), (".png", ".jpg"))
     assert kept == {**as_png, "below/b.JPG": Path("out/below/b.JPG")}
 
 
 def test_two_images_with_the_same_output_path_are_rejected():
     with pytest.raises(ValueError, match=r"a\.bmp and a\.tif would both be written to a\.png\. Rename one of them\."):
-        output_paths(["a.bmp", "b.png", "a.tif"], Path("out"))
-    assert len(output_paths(["a.bmp", "below/a.bmp"], Path("out"))) == 2
+        output_paths("images", ["a.bmp", "b.png", "a.tif"], Path("out"))
+    assert len(output_paths("images", ["a.bmp", "below/a.bmp"], Path("out"))) == 2
+
+
+def test_results_never_replace_images(tmp_path):
+    given = folder(tmp_path / "given", {"a.png": noise(), "below/a.png": noise()})
+    (tmp_path / "link").symlink_to(given)
+    for out in (given, tmp_path / "link"):
+        with pytest.raises(ValueError, match=r"`out` must not be the folder of the images, got .*\."):
+            output_paths(str(given), ["a.png", "below/a.png"], out)
+    with pytest.raises(ValueError, match=r"The result for a\.png would replace the image .*a\.png\. .* outside of"):
+        output_paths(str(given), ["a.png", "below/a.png"], tmp_path / "link" / "below")
+    assert len(output_paths(str(given), ["a.png", "below/a.png"], given / "results")) == 2

@@ -139,6 +139,7 @@ def test_failed_images_are_named_and_the_others_are_translated(runs, tmp_path, c
             "Convert a video to images first: ffmpeg -i clip.mp4 frames/%05d.png",
         ),
         (["--images", "given", "--out", "given"], "--out must not be the folder of the images, got given."),
+        (["--images", "given/a.png", "--out", "given/a.png"], "--out must not be the image, got given/a.png."),
         (
             ["--images", "given/a.png", "--out", "a.xyz"],
             "--out must be a folder, or a file with one of the suffixes .png, .jpg, .jpeg, .gif, .webp, got a.xyz.",
