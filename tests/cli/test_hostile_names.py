@@ -4,6 +4,7 @@ Every command prints them as visible characters, in any encoding, and they are n
 """
 
 import html.parser
+import io
 import json
 import os
 import subprocess
@@ -200,42 +201,59 @@ def test_a_damaged_file_is_named_in_visible_characters(tmp_path, capsys, monkeyp
     assert is_safe(text) and (code == 0 or r"0\x1b[2J\nerror: forged.png" in text), text
 
 
+def commands_of_terminal(tmp_path):
+    """Return commands with valid text that the encoding of a terminal lacks, and their exit codes."""
+    folder = write_images(tmp_path / "\u732b \u00e9", ("\u72ac", "\u00fc", os.fsdecode(b"\xfe")))
+    flags = [*map(str, programs.tiny("cgan")), "--data", os.fspath(folder), "--steps", "1", "--run-dir", "run"]
+    return {
+        "train": (flags, 0),
+        "sample": (["sample", "--run-dir", "run", "--out", "\u732b.npz"], 0),
+        "help": (["--help"], 0),
+        "mistake": (["train", "--data", "\u732b/x"], 2),
+    }
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_terminals_of_any_encoding_can_print_any_name(encoding, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    printed = {name: io.TextIOWrapper(io.BytesIO(), encoding) for name in ("stdout", "stderr")}
+    for name, stream in printed.items():
+        monkeypatch.setattr(sys, name, stream)
+    for command, expected in commands_of_terminal(tmp_path).values():
+        assert programs.run(programs.Silent(), *command, experiment="cgan")[0] == expected
+    out, error = (stream.buffer.getvalue().decode(encoding) for stream in printed.values())
+    assert r"\u732b.npz" in out and r"\u732b/x" in error
+
+
 PROGRAM = """
+import sys
 from experiments import cgan
 from jaxgan.cli.program import main
 
-if __name__ == "__main__":
-    main("cgan", cgan.Config, cgan.build, "About 猫.")
+words = sys.argv[1:]
+while words:
+    end = words.index("then")
+    try:
+        main("cgan", cgan.Config, cgan.build, "About \\u732b.", words[:end])
+        print("exit code 0")
+    except SystemExit as stop:
+        print("exit code", stop.code or 0)
+    words = words[end + 1:]
 """
 
 
-@pytest.mark.parametrize(
-    "environment",
-    [
-        {"PYTHONIOENCODING": "ascii"},
-        {"PYTHONIOENCODING": "cp1252"},
-        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-    ],
-    ids=lambda environment: next(iter(environment.values())),
-)
-def test_any_terminal_can_print_any_name(tmp_path, environment):
-    """The names of this test are valid text that the encoding of the terminal lacks."""
-    folder = write_images(tmp_path / "\u732b \u00e9", ("\u72ac", "\u00fc", os.fsdecode(b"\xfe")))
-    program = tmp_path / "program.py"
-    program.write_text(PROGRAM, encoding="utf-8")
-    flags = [*map(str, programs.tiny("cgan")), "--data", os.fspath(folder), "--steps", "1", "--run-dir", "run"]
-    commands = (
-        flags,
-        ["sample", "--run-dir", "run", "--out", "\u732b.npz"],
-        ["--help"],
-        ["train", "--data", "\u732b/x"],
+def test_names_that_the_locale_cannot_decode_are_printed(tmp_path):
+    """One process runs all commands. In the locale C, Python decodes the names as single bytes of unknown meaning."""
+    commands = commands_of_terminal(tmp_path)
+    words = [word for command, _ in commands.values() for word in (*command, "then")]
+    variables = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *words], capture_output=True, cwd=tmp_path, env={**os.environ, **variables}
     )
-    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment}
-    for command, expected in zip(commands, (0, 0, 0, 2)):
-        done = subprocess.run([sys.executable, program, *command], capture_output=True, cwd=tmp_path, env=variables)
-        output = done.stdout + done.stderr
-        assert done.returncode == expected and b"Traceback" not in output, output
-        assert b"codec can't encode" not in output
+    output = done.stdout + done.stderr
+    codes = [int(line.split()[-1]) for line in done.stdout.splitlines() if line.startswith(b"exit code")]
+    assert codes == [expected for _, expected in commands.values()], output
+    assert b"Traceback" not in output and b"codec can't encode" not in output
 
 
 def test_a_run_directory_that_is_not_utf8_is_refused_at_once(trained, capsys, monkeypatch):

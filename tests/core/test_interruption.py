@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import sys
 
 import pytest
 
@@ -16,6 +17,12 @@ def usual():
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other signals.")
+def test_the_signals_of_terminals_and_schedulers_are_handled():
+    names = {"SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU"}
+    assert {signal.Signals(number).name for number in STOPPING} == names
 
 
 def test_handlers_are_set_and_restored():
