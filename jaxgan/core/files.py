@@ -8,7 +8,7 @@ import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
 
 @contextlib.contextmanager
@@ -56,11 +56,41 @@ def reason_of(error: BaseException) -> str:
     return message.split("\n")[0].rstrip(".")
 
 
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that replaces the file at ``path`` at the end of the ``with`` statement, unless its body raises.
+
+    So the file at ``path`` is never half written. The new file has the name of the old one with the suffix ``.new``
+    added, and is in the same folder. If ``path`` is a link, the file that it leads to is replaced. A device, such as
+    ``/dev/null``, is not replaced but written to.
+
+    Args:
+      path: the file to replace; it need not exist.
+
+    Raises:
+      OSError: if one of the two files cannot be written.
+    """
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        with path.open("wb") as file:
+            yield file
+        return
+    beside = path.with_name(path.name + ".new")
+    try:
+        with beside.open("wb") as file:
+            yield file
+        os.replace(beside, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise
+
+
 def write_atomically(path: Path, text: str) -> None:
-    """Write text as UTF-8 and replace the file at ``path`` atomically.
+    """Write text as UTF-8 and replace the file at ``path`` atomically, see ``replacing``.
 
     Other processes read either the complete old file or the complete new file, even if this process is killed while it
-    writes. The text is first written to a file beside it, with ``.new`` appended to the name.
+    writes.
 
     Args:
       path: the file to write or replace. Its folder must exist.
@@ -69,15 +99,8 @@ def write_atomically(path: Path, text: str) -> None:
     Raises:
       OSError: if one of the two files cannot be written.
     """
-    beside = path.with_name(path.name + ".new")
-    try:
-        with naming(path):
-            beside.write_text(text, encoding="utf-8")
-            os.replace(beside, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
-        raise
+    with naming(path), replacing(path) as file:
+        file.write(text.encode())
 
 
 def is_same_file(file: IO, path: Path) -> bool:

@@ -8,12 +8,12 @@ files of earlier versions have no digests.
 
 import hashlib
 import json
-import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from jaxgan.core.files import replacing
 from jaxgan.core.json_files import Form, parse_json
 from jaxgan.core.zip_files import check_sizes, open_zip, quote_member
 
@@ -34,16 +34,10 @@ def write_members(path: str | Path, metadata: Mapping[str, Any], members: Mappin
     Raises:
       OSError: if the file cannot be written.
     """
-    path = Path(path)
     text = json.dumps({**metadata, DIGESTS: _digests(metadata, members)}, indent=2)
-    beside = path.with_name(path.name + ".new")
-    try:
-        with zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED) as file:
-            for name, content in {METADATA: text.encode(), **members}.items():
-                file.writestr(name, content)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with replacing(Path(path)) as out, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in {METADATA: text.encode(), **members}.items():
+            file.writestr(name, content)
 
 
 def read_members(path: str | Path, form: Form) -> tuple[dict[str, Any], dict[str, bytes]]:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxgan.core.files import is_same_file, move_aside, naming
+from jaxgan.core.files import is_same_file, move_aside, naming, replacing
 from jaxgan.core.json_files import read_json_lines
 from jaxgan.core.lazy import LazyTerm
 from jaxgan.core.text import say
@@ -197,13 +197,11 @@ def _describe_gap(before: Mapping[str, Any] | None, after: Mapping[str, Any] | N
 
 def _write_rows(path: Path, step: int) -> None:
     """Replace a file by its rows until a step."""
-    beside = path.with_name(path.name + ".new")
-    with beside.open("wb") as file:
+    with replacing(path) as file:
         for checked in _check_rows(path):
             if not checked.row or checked.row["step"] > step:
                 break
             file.write(checked.content)
-    os.replace(beside, path)
 
 
 class RowFile:

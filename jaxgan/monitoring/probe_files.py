@@ -4,14 +4,13 @@ A probe compares a state with the states at the previous two probes, see ``jaxga
 ``monitor/<step>.npz`` contains the arrays that it needs to continue after the checkpoint of this step.
 """
 
-import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from jaxgan.core.array_archives import read_npz
-from jaxgan.core.files import naming
+from jaxgan.core.files import naming, replacing
 
 FOLDER = "monitor"  # the folder of the files in the directory of a run
 
@@ -29,15 +28,8 @@ def write_memory(path: Path, step: int, arrays: Mapping[str, np.ndarray]) -> Non
     """
     file = _file(path, step)
     file.parent.mkdir(exist_ok=True)
-    beside = file.with_name(f"{file.name}.new")
-    try:
-        with naming(file):
-            with beside.open("wb") as out:
-                np.savez(out, **dict(arrays))  # pyright: ignore[reportArgumentType]
-            os.replace(beside, file)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
+    with naming(file), replacing(file) as out:
+        np.savez(out, **dict(arrays))  # pyright: ignore[reportArgumentType]
 
 
 def read_memory(path: Path, step: int) -> dict[str, np.ndarray] | None:

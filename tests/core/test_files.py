@@ -14,6 +14,7 @@ from jaxgan.core.files import (
     naming,
     open_regular,
     read_limited,
+    replacing,
     write_atomically,
     writing_out,
 )
@@ -50,6 +51,28 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         write_atomically(path, "new")
     assert path.read_bytes() == "old ä".encode()
+
+
+def test_an_error_leaves_the_old_file_and_no_other(tmp_path):
+    path = tmp_path / "a.npz"
+    path.write_bytes(b"old")
+    with pytest.raises(TypeError), replacing(path) as file:
+        file.write("text, not bytes")  # pyright: ignore[reportArgumentType]
+    assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes in folders, and restricts links.")
+def test_links_and_devices_are_written_to_and_not_replaced(tmp_path):
+    """A file that replaces /dev/null would break all programs of the machine."""
+    target, link, pipe = (tmp_path / name for name in ("target", "link", "pipe"))
+    link.symlink_to(target)
+    write_atomically(link, "text")
+    assert link.is_symlink() and target.read_text() == "text"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_atomically(pipe, "text")
+    assert os.read(reader, 10) == b"text" and pipe.is_fifo()
+    os.close(reader)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes in folders.")
@@ -105,7 +128,7 @@ def test_only_regular_files_up_to_a_limit_are_read(tmp_path):
     assert read_limited(path, 5) == b"12345"
     with pytest.raises(ValueError, match=r"a\.json has 5 bytes, but at most 4 are allowed\.$"):
         read_limited(path, 4)
-    with pytest.raises(ValueError, match="is not a file"):
+    with pytest.raises(OSError, match=r"cannot be read: .*\.$"):
         read_limited(tmp_path, 5)
     with pytest.raises(FileNotFoundError):
         read_limited(tmp_path / "none", 5)
