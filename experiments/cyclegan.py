@@ -132,12 +132,14 @@ PRESETS = {
 }
 
 
-def load_domains(config: Config, name: str, split: str) -> data.Source:
+def load_domains(config: Config, name: str, split: str, argument: str) -> data.Source:
     """Return the images of domain B, with images of domain A as their inputs."""
     domain_a = config.data_a if name == config.data else config.test_data_a
     if domain_a is None and name == "photos:gravel":
         domain_a = "photos:grass"
-    return unpaired.load(name, domain_a, resolution=config.resolution, channels=config.channels, split=split)
+    return unpaired.load(
+        name, domain_a, resolution=config.resolution, channels=config.channels, split=split, argument=argument
+    )
 
 
 def networks(config: Config, shape: tuple[int, ...]) -> dict[str, Net]:

@@ -377,8 +377,8 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         game_learning_rate=NON_NEGATIVE,
     )
 
-    def load(name, split):
-        return data.load(name, resolution=config.resolution, channels=config.channels, split=split)
+    def load(name, split, argument):
+        return data.load(name, resolution=config.resolution, channels=config.channels, split=split, argument=argument)
 
     source, test = config.load_train_and_test(load, source)
     size, _, channels = source.shape

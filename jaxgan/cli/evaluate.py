@@ -18,9 +18,11 @@ from jaxgan.monitoring.terminal import reading
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Evaluate:
-    """Compare the samples of a checkpoint with the training data, using metrics such as the FID.
+    """Compare the samples of a checkpoint with the data of the run, using metrics such as the FID.
 
-    The samples are generated with the moving average of the weights.
+    The samples are generated with the moving average of the weights. They are compared with the training examples, as
+    in most publications. In experiments that translate images, they are translated from and compared with the test
+    data, see ``train --test-data``. The result says which examples were used.
 
     Attributes:
       checkpoint: Checkpoint that generates the samples.
@@ -73,10 +75,12 @@ class Evaluate:
         if member:
             name += f", {member}"
         with warnings_as_lines([field.name for field in read_command("evaluate").fields]), reading() as progress:
-            if experiment.inputs is experiment.source:
+            if experiment.inputs is not None and quality.compared_examples(experiment)["trained_on"]:
+                has_none = experiment.compared_split == "train"
+                reason = "has no test data" if has_none else "has them as its test data, too"
                 warnings.warn(
-                    "The samples are translated from the training data and compared with them, because the run has no "
-                    "test data. Train with --test-data to measure how well the generator translates other images.",
+                    "The samples are translated from the training data and compared with them, because the run "
+                    f"{reason}. Train with --test-data to measure how well the generator translates other images.",
                     stacklevel=1,
                 )
             features = None

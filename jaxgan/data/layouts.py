@@ -11,6 +11,7 @@ A folder or a zip can contain its images in one of these layouts, and in a furth
 """
 
 import collections
+import contextlib
 import os
 import re
 import warnings
@@ -138,6 +139,41 @@ def has_split(path: str | Path, split: str) -> bool:
         files, names = find_images(Path(path))
     splits, _ = _read_splits(files.name, _without_common_folder(names)[1])
     return splits is not None and SPLITS[split] in splits
+
+
+def find_test_split(data: str) -> tuple[str, str] | None:
+    """Return the path and the split of the test images that belong to training images; None if there are none.
+
+    The test images are the split test or, without it, the split validation of the folder or zip; or a folder or zip
+    beside it with the name of such a split, if its own name is train.
+
+    Args:
+      data: the path of the training images, which can have the prefix ``stacked:`` or ``tiles:``.
+    """
+    prefix = next((prefix for prefix in ("stacked:", "tiles:") if data.startswith(prefix)), "")
+    path = Path(data.removeprefix(prefix))
+    siblings: list[Path] = []
+    if is_image_store(path) and _split_of_store(path) == "train":
+        siblings = sorted(path.absolute().parent.iterdir())
+    for split in ("test", "validation"):
+        if has_split(path, split):
+            return data, split
+        for sibling in siblings:
+            if _split_of_store(sibling) == split and _has_images(sibling):
+                return f"{prefix}{sibling}", "train"
+    return None
+
+
+def _has_images(path: Path) -> bool:
+    with warnings.catch_warnings(), contextlib.suppress(ValueError, OSError):
+        warnings.simplefilter("ignore")
+        return is_image_store(path) and bool(find_images(path)[1])
+    return False
+
+
+def _split_of_store(path: Path) -> str | None:
+    """Return the split that a folder such as train or a zip such as train.zip is named after."""
+    return SPLITS.get((path.stem if path.suffix.lower() == ".zip" else path.name).lower())
 
 
 def select_domain(images: ImageSet, domain: str) -> ImageSet:

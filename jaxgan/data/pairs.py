@@ -37,6 +37,7 @@ def load(
     scale: int = 1,
     halves: Halves = "square",
     split: str = "train",
+    argument: str = "data",
 ) -> Source:
     """Return the pairs that ``data`` and ``data_a`` name, as a source.
 
@@ -59,12 +60,13 @@ def load(
       scale: height and width of an image, divided by the height and width of its input.
       halves: the shape of the halves of files that contain both: ``square``, or ``any`` for rectangles.
       split: the split of a folder or zip with folders such as train and test, see ``jaxgan.data.layouts``.
+      argument: the name of the caller's argument for ``data``, for messages. The name for ``data_a`` ends with ``_a``.
 
     Raises:
       ValueError: if the data do not exist or cannot be used. The message explains why.
     """
     paths = [Path(name) for name in (data, data_a) if name is not None]
-    kinds = [_kind(path, argument) for path, argument in zip(paths, ("data", "data_a"))]
+    kinds = [_kind(path, argument) for path, argument in zip(paths, (argument, f"{argument}_a"))]
     check_resolution(resolution)
     if scale < 1:
         raise ValueError(f"`scale` must be at least 1, got {scale}.")
@@ -75,7 +77,7 @@ def load(
     if direction != "left-to-right" and kinds != ["images"]:
         raise ValueError(
             f"`direction` {direction} requires image files that contain the input and the target image side by side, "
-            f"but {data} contains other pairs. Swap `data` and `data_a` instead."
+            f"but {data} contains other pairs. Swap `{argument}` and `{argument}_a` instead."
         )
     only = find_split(paths[0], split) if kinds == ["images"] else None
     if only and has_domains(only):
@@ -97,7 +99,8 @@ def load(
         source = _resize_pairs(_load_arrays(paths), resolution, channels, scale)
     else:
         raise ValueError(
-            f"`data` and `data_a` must be of the same kind, either image files or array files, got {data} and {data_a}."
+            f"`{argument}` and `{argument}_a` must be of the same kind, either image files or array files, got {data} "
+            f"and {data_a}."
         )
     return cache_if_small(source)
 

@@ -19,6 +19,7 @@ def load(
     channels: int | None = None,
     split: str = "train",
     data_dir: str | None = None,
+    argument: str = "data",
 ) -> Unpaired:
     """Return the images that ``data`` names and the inputs that ``data_a`` names, as an unpaired source.
 
@@ -33,14 +34,15 @@ def load(
         otherwise.
       split: ``train`` or ``test``. If ``data_a`` is given, any split that ``jaxgan.data.load`` accepts.
       data_dir: the folder of prepared TFDS data sets; None uses the default of TFDS.
+      argument: the name of the caller's argument for ``data``, for messages. The name for ``data_a`` ends with ``_a``.
 
     Raises:
       ValueError: if the data do not exist or cannot be used. The message explains why.
     """
     if data_a is not None:
         inputs, images = (
-            load_one(name, resolution=resolution, channels=channels, split=split, data_dir=data_dir, argument=argument)
-            for name, argument in ((data_a, "data_a"), (data, "data"))
+            load_one(name, resolution=resolution, channels=channels, split=split, data_dir=data_dir, argument=blamed)
+            for name, blamed in ((data_a, f"{argument}_a"), (data, argument))
         )
         return Unpaired(images=images, inputs=inputs)
     path = Path(data)
@@ -48,8 +50,9 @@ def load(
         both = find_split(path, split) if is_image_store(path) else None
         if both is None or not has_domains(both):
             raise ValueError(
-                f"`data` {data!r} must contain the folders {split}A with the inputs and {split}B with the images, or "
-                f"the folders A and B in {split}. If the inputs are somewhere else, pass them as `data_a`."
+                f"`{argument}` {data!r} must contain the folders {split}A with the inputs and {split}B with the "
+                f"images, or the folders A and B in {split}. If the inputs are somewhere else, pass them as "
+                f"`{argument}_a`."
             )
         check_resolution(resolution)
         inputs, images = (
@@ -59,12 +62,12 @@ def load(
         return Unpaired(images=images, inputs=inputs)
     try:
         inputs, images = (
-            cache_if_small(datasets.load(data, f"{split}{domain}", data_dir, resolution)) for domain in "AB"
+            cache_if_small(datasets.load(data, f"{split}{domain}", data_dir, resolution, argument)) for domain in "AB"
         )
     except extras.MissingPackageError:
         raise
     except ValueError as error:
-        raise ValueError(f"{error} Alternatively, pass the inputs as `data_a`.") from None
+        raise ValueError(f"{error} Alternatively, pass the inputs as `{argument}_a`.") from None
     return Unpaired(
         images=resize_source(images, resolution, channels), inputs=resize_source(inputs, resolution, channels)
     )

@@ -77,12 +77,19 @@ def format_result(result: Mapping[str, Any]) -> list[str]:
     protocol = result["protocol"]
     sets = [f"{protocol[name]['count']:,} of {protocol[name]['name']}" for name in ("samples", "data")]
     lines = [f"{name} {value:.6g}" for name, value in result.items() if name != "protocol"]
-    lines.append("  " + " against ".join(sets))
+    lines.append("  " + " against ".join(sets) + _describe_split(protocol["data"]))
     if "features" in protocol:
         keys = ("layer", "trained_on", "accuracy", "weights", "resize")
         details = [f"{key.replace('_', ' ')} {_abbreviate(protocol[key])}" for key in keys if key in protocol]
         lines.append("  " + ", ".join([str(protocol["features"]), *details]))
     return lines
+
+
+def _describe_split(data: Mapping[str, Any]) -> str:
+    """Return which examples of a run the samples were compared with, or "" if they are not the data of a run."""
+    if "split" not in data:
+        return ""
+    return f" ({data['split']} examples, {'' if data['trained_on'] else 'not '}trained on)"
 
 
 def _abbreviate(value: Any) -> str:

@@ -18,7 +18,7 @@ from jaxgan.core.networks import Nets, RecordingNets
 from jaxgan.core.state import State
 from jaxgan.core.wrappers import GameLike
 from jaxgan.data import Source, normalize
-from jaxgan.data.source import Unpaired
+from jaxgan.data.source import Unpaired, hold_out
 from jaxgan.editing.styles import Styles
 from jaxgan.experiment.representation import experiment_as_html, show_experiment, show_sampling
 from jaxgan.export.stablehlo import MIN_SIDE
@@ -159,6 +159,21 @@ class Experiment:
         """The translations as a dictionary from directions; empty if the experiment does not translate images."""
         return self.image_to_image.translations if self.image_to_image else {}
 
+    def with_held_out(self, count: int) -> "Experiment":
+        """Return the experiment with examples that are excluded from training, see ``data.source.hold_out``.
+
+        An experiment that translates its training examples for samples and evaluations translates the held-out examples
+        instead.
+
+        Args:
+          count: the number of held-out examples.
+        """
+        source, held_out = hold_out(self.source, count)
+        translation = self.image_to_image
+        if translation is not None and translation.inputs is self.source:
+            translation = dataclasses.replace(translation, inputs=held_out)
+        return dataclasses.replace(self, source=source, held_out=held_out, image_to_image=translation)
+
     def at(self, step: int) -> GameLike:
         """Return the game that is trained at a step.
 
@@ -172,6 +187,13 @@ class Experiment:
         """The examples that samples are compared with in evaluations."""
         source = self.source if self.inputs is None else self.inputs
         return source.images if isinstance(source, Unpaired) else source
+
+    @property
+    def compared_split(self) -> str:
+        """The examples of ``reference``: train (the training examples), held-out (``held_out``) or test (test data)."""
+        if self.inputs is None or self.inputs is self.source:
+            return "train"
+        return "held-out" if self.inputs is self.held_out else "test"
 
     @property
     def num_samples(self) -> int:

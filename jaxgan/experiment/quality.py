@@ -17,6 +17,7 @@ from jaxgan import media
 from jaxgan.core.files import writing_out
 from jaxgan.core.keys import fold_in_keys, keys_of
 from jaxgan.core.state import State
+from jaxgan.data.description import are_same_examples
 from jaxgan.data.source import Source
 from jaxgan.editing.interpolation import slerp
 from jaxgan.evaluation import scores
@@ -176,6 +177,23 @@ def _batches(count: int) -> list[np.ndarray]:
     return np.array_split(np.arange(count), -(-count // READ_BATCH))
 
 
+def compared_examples(experiment: Experiment) -> dict[str, Any]:
+    """Return the split of the examples that samples are compared with, and whether the run is trained on them.
+
+    Args:
+      experiment: the experiment of the run, after examples were held out.
+
+    Returns:
+      The entries ``split`` (train, held-out or test) and ``trained_on`` (a bool). Test data are trained on if they are
+      equal to the training examples.
+    """
+    split = experiment.compared_split
+    trained_on = split == "train"
+    if split == "test" and experiment.inputs is not None:
+        trained_on = are_same_examples(experiment.inputs, experiment.source)
+    return {"split": split, "trained_on": trained_on}
+
+
 def needs_features(metrics: Sequence[str]) -> bool:
     """Return whether any of the metrics needs a feature extractor or a classifier. Other metrics need only pixels."""
     of_pixels = {name for name, metric in scores.METRICS.items() if set(metric.needs) <= {"images"}}
@@ -316,5 +334,6 @@ def evaluate(
         result[figure_name("ppl", features.protocol)] = path_length(samples, features, progress)
         protocol["ppl"] = {"epsilon": PATH_EPSILON, "space": "z", "central_share": CENTRAL_SHARE}
     result |= paired_figures(samples, experiment.reference, metrics)
+    protocol["data"] |= compared_examples(experiment)
     protocol["samples"] |= {"step": int(state.step), "seed": seed, "averaged": sorted(state.ema)}
     return {**result, "protocol": protocol}

@@ -34,7 +34,7 @@ import optax
 from jaxgan.augment import AdaptiveProbability, Augmentation, Kind
 from jaxgan.core.gradients import accumulate
 from jaxgan.data import Source, load, transforms
-from jaxgan.data.layouts import explain_missing_labels, has_split
+from jaxgan.data.layouts import explain_missing_labels, find_test_split, has_split
 
 # Ranges for ``check``. Both ends are allowed.
 LARGEST = 2**31 - 1  # the largest integer that devices compute with
@@ -257,8 +257,9 @@ class TranslationSettings(LinearDecaySettings):
     # Data
     test_data: str | None
     """Path or name of test data, as for ``data``. The test images are translated for sample grids and evaluations, and
-    are not used for training. If ``data`` has a test split, such as a folder with the folders train and test, it is the
-    default. Otherwise, the default is the training data."""
+    are not used for training. By default, the test images are the test or validation split of ``data`` (a folder with
+    the folders train and test, or a folder train beside a folder test); without a split, the examples that
+    ``num_held_out`` excludes from training; and otherwise, the training data."""
     jitter: bool
     """Augment training images with random jitter: enlarge them by a factor of 286 / 256, and crop them to their
     original size at a random position."""
@@ -282,31 +283,46 @@ class TranslationSettings(LinearDecaySettings):
         return transforms.random_flip(keys, images) if self.mirror else images
 
     def load_train_and_test(
-        self, load: Callable[[str, str], Source], source: Source | None = None
+        self, load: Callable[[str, str, str], Source], source: Source | None = None
     ) -> tuple[Source, Source]:
         """Return the examples to train on, and the examples to translate for samples and evaluations.
 
         Args:
-          load: function ``(data, split) -> source`` that reads the examples.
+          load: function ``(data, split, argument) -> source`` that reads the examples. ``argument`` is the name of the
+            setting that errors blame.
           source: examples to train on. If None, the examples that the setting ``data`` names.
 
         Raises:
           ValueError: if the training examples are not square images, or the shapes of the two sources differ.
         """
-        train = self.load_images(load(self.data, "train") if source is None else source)
-        if self.test_data is not None:
-            test = load(self.test_data, "test" if has_split(self.test_data, "test") else "train")
-        elif source is None and (self.data.partition(":")[0] == "photos" or has_split(self.data, "test")):
-            # The name photos denotes the bundled photographs. The name of a folder would be photos/ or ./photos.
-            test = load(self.data, "test")
-        else:
-            test = train
+        train = self.load_images(load(self.data, "train", "data") if source is None else source)
+        place = self._place_of_test_data(source is None)
+        if place is None:
+            return train, train
+        test = load(*place, "data" if place[0] == self.data else "test_data")
         if test.shape != train.shape:
             raise ValueError(
-                f"`test_data` has images of shape {test.shape}, but `data` has images of shape {train.shape}. Set "
-                "`resolution` and `channels` so that both have the same shape."
+                f"`test_data` ({test.name}) has images of shape {test.shape}, but `data` has images of shape "
+                f"{train.shape}. Set `resolution` and `channels` so that both have the same shape."
             )
         return train, test
+
+    def _place_of_test_data(self, reads_data: bool) -> tuple[str, str] | None:
+        """Return the name and the split of the test data; None if there are none.
+
+        Args:
+          reads_data: whether the examples to train on are those that the setting ``data`` names.
+        """
+        if self.test_data is not None:
+            return self.test_data, "test" if has_split(self.test_data, "test") else "train"
+        if not reads_data:
+            return None
+        # The name photos denotes the bundled photographs. The name of a folder would be photos/ or ./photos.
+        if self.data.partition(":")[0] == "photos":
+            return self.data, "test"
+        found = find_test_split(self.data)
+        # The inputs of a folder beside ``data`` would be in another folder, too.
+        return found if found and (found[0] == self.data or getattr(self, "data_a", None) is None) else None
 
 
 def check_ranges(config: Any, **ranges: tuple[float, float]) -> None:

@@ -11,7 +11,7 @@ import abc
 import dataclasses
 import itertools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import jax
@@ -22,7 +22,6 @@ from jaxgan import parallel
 from jaxgan.core import system
 from jaxgan.core.state import State
 from jaxgan.core.wrappers import GameLike
-from jaxgan.data.source import hold_out
 from jaxgan.experiment.dp_training import make_private
 from jaxgan.experiment.experiment import Build, Experiment
 from jaxgan.experiment.settings import Settings
@@ -115,8 +114,7 @@ def make_run(config: Settings, experiment: Experiment, build: Build) -> "Trainin
       ValueError: if the settings contradict each other or the experiment.
     """
     if config.num_held_out:
-        source, held_out = hold_out(experiment.source, config.num_held_out)
-        experiment = dataclasses.replace(experiment, source=source, held_out=held_out)
+        experiment = experiment.with_held_out(config.num_held_out)
     members = list_member_settings(config)
     if not members:
         return SingleRun(experiment, config)
@@ -365,7 +363,22 @@ class PopulationRun(TrainingRun):
         return Population(game, size, member_game, self._varied)
 
     def _build_with(self, experiment: Experiment, settings: dict[str, Any]) -> Experiment:
-        return self._build(dataclasses.replace(self._config, sweep=(), **settings), experiment.source)
+        try:
+            return self._build(dataclasses.replace(self._config, sweep=(), **settings), experiment.source)
+        except jax.errors.ConcretizationTypeError as error:
+            raise depends_on_value(settings) from error
+
+
+def depends_on_value(settings: Iterable[str]) -> ValueError:
+    """Return the error that settings cannot vary between members, because they decide what Python code does.
+
+    Args:
+      settings: the names of the settings.
+    """
+    return ValueError(
+        f"`sweep` cannot vary {' or '.join(settings)} in this experiment, because its Python code depends on the "
+        "value. Start a separate run for each value."
+    )
 
 
 def to_host(x: Any) -> Any:

@@ -15,7 +15,7 @@ from jaxgan.core.wrappers import GameLike
 from jaxgan.data import Arrays, Batches, Source, Unpaired, normalize, stream
 from jaxgan.data.source import size_in_bytes
 from jaxgan.experiment.settings import Settings
-from jaxgan.training.runs import TrainingRun
+from jaxgan.training.runs import TrainingRun, depends_on_value
 
 # Maximum number of training steps that one call of the compiled step takes. Several steps in one call save overhead for
 # small games.
@@ -80,10 +80,7 @@ class Steps:
             names = [name for name in (self._run.member_settings or [{}])[0] if name != "seed"]
             if not names:
                 raise
-            raise ValueError(
-                f"`sweep` cannot vary {' or '.join(names)} in this experiment, because its Python code depends on the "
-                "value. Start a separate run for each value."
-            ) from error
+            raise depends_on_value(names) from error
 
     def _trace_games(self) -> None:
         run, experiment = self._run, self._run.experiment

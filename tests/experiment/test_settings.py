@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from PIL import Image
 
 import experiments
 from experiments import cyclegan, dcgan, sngan
@@ -154,23 +155,60 @@ def test_the_test_examples_of_a_translator():
     """They are the test split of the bundled photos, the data that ``test_data`` names, or else the training data."""
     loaded = []
 
-    def load(name, split):
-        loaded.append((name, split))
+    def load(name, split, argument):
+        loaded.append((name, split, argument))
         return images(*((8, 8, 3) if name != "large" else (16, 16, 3)))
 
     config = cyclegan.Config(data="photos:gravel")
     assert isinstance(config, TranslationSettings)
     train, test = config.load_train_and_test(load)
-    assert train is not test and loaded == [("photos:gravel", "train"), ("photos:gravel", "test")]
+    assert train is not test and loaded == [
+        ("photos:gravel", "train", "data"),
+        ("photos:gravel", "test", "data"),
+    ]
     for folder in ("mine", "photos/", "photos_of_mine"):
         train, test = dataclasses.replace(config, data=folder).load_train_and_test(load)
         assert train is test
     train, test = config.load_train_and_test(load, source := images(8, 8, 3))
     assert train is test is source
     with pytest.raises(
-        ValueError, match=r"`test_data` has images of shape \(16, 16, 3\), but `data` has .*\(8, 8, 3\)"
+        ValueError, match=r"`test_data` \(mine\) has images of shape \(16, 16, 3\), but `data` has .*\(8, 8, 3\)"
     ):
         dataclasses.replace(config, test_data="large").load_train_and_test(load)
+    assert loaded[-1] == ("large", "train", "test_data")
+
+
+@pytest.mark.parametrize(
+    ("folders", "data", "expected"),
+    [
+        (["train/x.png", "test/x.png"], "train", ("test", "train", "test_data")),
+        (["Train/x.png", "val/x.png"], "Train", ("val", "train", "test_data")),
+        (["train/x.png", "val/x.png", "Test/x.png"], "train", ("Test", "train", "test_data")),
+        (["train/x.png", "val/x.png"], "", ("", "validation", "data")),
+        (["train/x.png", "test/notes.txt"], "train", None),
+        (["cats/x.png", "test/x.png"], "cats", None),
+    ],
+)
+def test_the_test_split_of_a_folder_is_the_default_of_the_test_data(folders, data, expected, tmp_path):
+    for name in folders:
+        file = tmp_path / name
+        file.parent.mkdir(exist_ok=True)
+        if file.suffix == ".png":
+            Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(file)
+        else:
+            file.write_text("none")
+    loaded = []
+
+    def load(name, split, argument):
+        loaded.append((name, split, argument))
+        return images(8, 8, 3)
+
+    cyclegan.Config(data=str(tmp_path / data)).load_train_and_test(load)
+    assert loaded[1:] == ([(str(tmp_path / expected[0]), *expected[1:])] if expected else [])
+    with_inputs = cyclegan.Config(data=str(tmp_path / data), data_a="elsewhere")
+    loaded.clear()
+    with_inputs.load_train_and_test(load)  # the inputs of a folder beside the data are unknown
+    assert [name for name, *_ in loaded] == [with_inputs.data] * len(loaded)
 
 
 @pytest.mark.parametrize(
