@@ -116,7 +116,7 @@ def are_same_examples(one: Source, other: Source) -> bool:
         return True
     if len(one) != len(other) or describe_arrays(one) != describe_arrays(other):
         return False
-    return hash_examples(one)["sha256"] == hash_examples(other)["sha256"]
+    return _hash_examples(one)["sha256"] == _hash_examples(other)["sha256"]
 
 
 def find_difference(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> str:

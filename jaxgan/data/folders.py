@@ -10,6 +10,7 @@ import functools
 import io
 import os
 import re
+import shlex
 import threading
 import warnings
 import zipfile
@@ -211,6 +212,21 @@ def _is_run(folder: Path) -> bool:
     return True
 
 
+def check_is_no_run(path: Path) -> None:
+    """Raise a ``ValueError`` if a path is the directory of a run or its folder of sample grids.
+
+    Args:
+      path: the path of a data set.
+    """
+    run = path.parent if path.name == "samples" else path
+    if path.is_dir() and _is_run(run):
+        raise ValueError(
+            f"{path} belongs to the run {run}, and its images are sample grids with many samples each, not samples. To "
+            f"use the samples, run `jaxgan sample {shlex.quote(str(run))} --count 10000 --out samples.npz` and pass "
+            "samples.npz."
+        )
+
+
 def is_image_store(path: Path) -> bool:
     """Return whether a path is an existing folder or zip, which may contain images."""
     return path.is_dir() or (path.suffix.lower() == ".zip" and path.is_file())
@@ -252,6 +268,8 @@ def find_images(path: Path) -> tuple[Files, list[str]]:
             others.append(name)
     if not images:
         found = f" (other files: {_count_kinds(others)})" if others else ""
+        skipped = _list_skipped_folders(files.listing())
+        found += f", besides {skipped}" if skipped else ""
         raise ValueError(
             f"{files.name} contains no images{found}. Images must be directly in it, or in one sub-folder for each "
             "class, as .jpg, .png, .webp, .tif or in another format that Pillow can decode."
@@ -277,9 +295,9 @@ def _describe_left_out(listing: Listing, images: list[str], others: list[str]) -
     if others:
         noun = "1 file that is not an image" if len(others) == 1 else f"{len(others):,} files that are not images"
         parts.append(f"{noun}: {_count_kinds(others)}")
-    skipped_folders = natural_order({PurePosixPath(name).name for name in listing.skipped if name.endswith("/")})
+    skipped_folders = _list_skipped_folders(listing)
     if skipped_folders:
-        parts.append(f"folders that are hidden, runs, or of the system: {_list_names(skipped_folders)}")
+        parts.append(skipped_folders)
     suffixes = image_suffixes()
     hidden = [name for name in listing.skipped if PurePosixPath(name).suffix.lower() in suffixes]
     if hidden:
@@ -291,6 +309,12 @@ def _describe_left_out(listing: Listing, images: list[str], others: list[str]) -
     if empty:
         parts.append(f"folders without images: {_list_names(natural_order(empty))}")
     return "; ".join(parts)
+
+
+def _list_skipped_folders(listing: Listing) -> str:
+    """Return the names of the folders that are left out, with the reasons; "" if there are none."""
+    names = natural_order({PurePosixPath(name).name for name in listing.skipped if name.endswith("/")})
+    return f"folders that are hidden, runs, or of the system: {_list_names(names)}" if names else ""
 
 
 def _list_names(names: Sequence[str]) -> str:

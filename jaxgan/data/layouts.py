@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxgan.core.classes import natural_order
-from jaxgan.data.folders import Files, find_images, is_image_store
+from jaxgan.data.folders import Files, check_is_no_run, find_images, is_image_store
 
 # The names of folders that are splits, in lower case, and the names of the splits.
 SPLITS = {
@@ -81,6 +81,7 @@ def find_split(path: Path, split: str = "train") -> ImageSet:
     Warns:
       UserWarning: if there are other splits, which are not used.
     """
+    check_is_no_run(path)
     files, names = find_images(path)
     wanted = SPLITS.get(split.lower())
     if wanted is None:

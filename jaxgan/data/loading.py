@@ -1,6 +1,7 @@
 """Load a data set by its path or its name, as a ``Source`` that reads examples by index."""
 
 import difflib
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,11 @@ def load(
     elif suffix in (".npz", ".npy") and path.is_file():
         check_no_split(split, data)
         source = load_arrays(path)
+    elif suffix == ".jaxgan" and path.is_file():
+        raise ValueError(
+            f"`{argument}` {data!r} is an exported generator, not a data set. To use its samples, run `jaxgan sample "
+            f"{shlex.quote(data)} --count 10000 --out samples.npz` and pass samples.npz."
+        )
     elif path.is_file():
         kind = f"a {path.suffix} file" if path.suffix else "a file without a suffix"
         raise ValueError(f"`{argument}` must be a folder, or a .zip, .npz or .npy file, got {kind}, {data!r}.")

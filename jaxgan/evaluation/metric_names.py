@@ -78,6 +78,8 @@ def format_result(result: Mapping[str, Any]) -> list[str]:
     sets = [f"{protocol[name]['count']:,} of {protocol[name]['name']}" for name in ("samples", "data")]
     lines = [f"{name} {value:.6g}" for name, value in result.items() if name != "protocol"]
     lines.append("  " + " against ".join(sets) + _describe_split(protocol["data"]))
+    if protocol.get("equal_features"):
+        lines.append("  The two sets have equal features, so they are probably the same images.")
     if "features" in protocol:
         keys = ("layer", "trained_on", "accuracy", "weights", "resize")
         details = [f"{key.replace('_', ' ')} {_abbreviate(protocol[key])}" for key in keys if key in protocol]

@@ -315,12 +315,24 @@ def compare(
     protocol = {
         "samples": _describe(samples, counts[0]),
         "data": _describe(source, counts[1]),
+        **({"equal_features": True} if _have_equal_features(fake, real) else {}),
         **features_protocol,
         "jax": f"{jax.__version__} on {jax.default_backend()}",
         **{metric: protocol for metric, protocol in protocols.items() if protocol},
         "jaxgan": __version__,
     }
     return {**values, "protocol": protocol}
+
+
+def _have_equal_features(samples: SampleStats, data: SampleStats) -> bool:
+    """Return whether two sets have the same number of examples and equal features or moments of features."""
+    if len(samples.source) != len(data.source):
+        return False
+    if samples.features is not None and data.features is not None:
+        return np.array_equal(samples.features, data.features)
+    if samples.moments is None or data.moments is None:
+        return False
+    return all(np.array_equal(getattr(samples.moments, x), getattr(data.moments, x)) for x in ("mean", "scatter"))
 
 
 def _describe(source: Source, count: int) -> dict[str, Any]:
