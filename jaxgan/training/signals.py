@@ -25,7 +25,7 @@ class StopSignals:
 
     def __enter__(self) -> Self:
         self._handlers = interruption.handle(self._receive)
-        self.received = interruption.pending()
+        self.received = interruption.pending() or self.received
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -33,7 +33,8 @@ class StopSignals:
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self.received = self.received or number
-        signal.signal(number, self._handlers[number] or signal.SIG_DFL)
+        # A signal can arrive in ``__enter__``, before the previous handlers are known.
+        signal.signal(number, self._handlers.get(number) or signal.SIG_DFL)
         interruption.silence_closed_terminal()
 
     @property

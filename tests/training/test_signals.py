@@ -46,6 +46,20 @@ def test_a_second_signal_of_the_same_kind_reaches_the_previous_handler(heard):
         assert signals.received == signal.SIGINT and heard == [signal.SIGINT]
 
 
+def test_a_signal_during_the_entry_of_the_block_is_recorded(heard, monkeypatch):
+    """The handlers are set one after the other, so a signal can arrive when only some are set."""
+
+    def handle(handler):
+        before = original(handler)
+        send(signal.SIGTERM)
+        return before
+
+    original = interruption.handle
+    monkeypatch.setattr(interruption, "handle", handle)
+    with StopSignals() as signals:
+        assert signals.received == signal.SIGTERM
+
+
 def test_the_previous_handlers_are_restored_after_the_block(heard):
     with pytest.raises(KeyError), StopSignals():
         raise KeyError
