@@ -20,7 +20,8 @@ MEETING_SECONDS = 45.0  # time for which a process waits for the others
 _RETRY_SECONDS = 0.5  # time between two attempts to connect
 _MESSAGE_SECONDS = 5.0  # time for which process 0 waits for the message of a process that has connected
 _MAX_MESSAGE = 2**16  # maximum size of a message in bytes
-_FORM = {"process": int, "processes": int, "same": {str: str}}
+_FORM = {"process": int, "processes": int, "same": {str: str}}  # the message of a process to process 0
+_ANSWER = {"problem": str, "is_missing": bool}  # the answer; the problem is empty if all processes have met
 
 
 def split_address(address: str) -> tuple[str, int]:
@@ -38,6 +39,26 @@ def split_address(address: str) -> tuple[str, int]:
             f"`coordinator` must be host:port with a port between 1 and 65535, such as node1:8476, got {address!r}."
         )
     return found[1], int(found[2])
+
+
+def check_place(address: str | None, processes: int | None, process: int | None) -> None:
+    """Check the address of process 0, the number of processes and the index of this process.
+
+    Args:
+      address: the address of process 0, ``host:port``; None if JAX detects it.
+      processes: the number of processes; None if it is not known.
+      process: the index of this process; None if it is not known.
+
+    Raises:
+      ValueError: if the address is not valid, or a number is out of its range.
+    """
+    if address is not None:
+        split_address(address)
+    if processes is not None and processes < 1:
+        raise ValueError(f"`num_processes` must be at least 1, got {processes}.")
+    if process is not None and not 0 <= process < (processes or process + 1):
+        allowed = "at least 0" if processes is None else f"between 0 and {processes - 1}"
+        raise ValueError(f"`process_id` must be {allowed}, got {process}.")
 
 
 def meet(address: str, processes: int, process: int, same: Mapping[str, str], seconds: float = MEETING_SECONDS) -> None:
@@ -89,7 +110,7 @@ def _host_meeting(port: int, own: Mapping[str, Any], seconds: float) -> None:
                     f"not connect within {seconds:.0f} s. Start the same command on all hosts with their own "
                     "`process_id`."
                 )
-                _tell_all(connections, problem)
+                _tell_all(connections, problem, is_missing=True)
                 raise OSError(problem) from None
             other = _receive(connection, _MESSAGE_SECONDS, _FORM)
             if other is not None:  # None: another program connected, for example to look for open ports
@@ -114,9 +135,9 @@ def _compare(own: Mapping[str, Any], other: Mapping[str, Any], members: Collecti
     return ""
 
 
-def _tell_all(connections: Collection[socket.socket], problem: str) -> None:
+def _tell_all(connections: Collection[socket.socket], problem: str, is_missing: bool = False) -> None:
     for connection in connections:
-        _send(connection, {"problem": problem})
+        _send(connection, {"problem": problem, "is_missing": is_missing})
     for connection in connections:
         # The other process closes the connection first, so that the port is free for JAX immediately.
         with contextlib.suppress(OSError):
@@ -129,14 +150,14 @@ def _join_meeting(host: str, port: int, own: Mapping[str, Any], seconds: float) 
     end = time.monotonic() + seconds
     with _connect(host, port, end, seconds) as connection:
         _send(connection, own)
-        answer = _receive(connection, max(end - time.monotonic(), 1) + _MESSAGE_SECONDS, {"problem": str})
+        answer = _receive(connection, max(end - time.monotonic(), 1) + _MESSAGE_SECONDS, _ANSWER)
     if answer is None:
         raise OSError(
             f"The program at `coordinator` {host}:{port} did not answer like process 0 of this run. Check the address, "
             "and whether process 0 has ended."
         )
     if answer["problem"]:
-        raise (OSError if "did not connect" in answer["problem"] else ValueError)(answer["problem"])
+        raise (OSError if answer["is_missing"] else ValueError)(answer["problem"])
 
 
 def _connect(host: str, port: int, end: float, seconds: float) -> socket.socket:

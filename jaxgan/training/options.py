@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from jaxgan.core.rendezvous import split_address
+from jaxgan.core.rendezvous import check_place
 from jaxgan.experiment.settings_file import check_types
 
 # Options that are recorded in config.json and apply again when the run is resumed. All other options depend on the
@@ -131,12 +131,7 @@ class RunOptions:
             )
         if self.coordinator is None:
             return
-        if self.coordinator != "auto":
-            split_address(self.coordinator)
-        if self.num_processes is not None and self.num_processes < 1:
-            raise ValueError(f"`num_processes` must be at least 1, got {self.num_processes}.")
-        if self.process_id is not None and not 0 <= self.process_id < (self.num_processes or self.process_id + 1):
-            most = "at least 0" if self.num_processes is None else f"between 0 and {self.num_processes - 1}"
-            raise ValueError(f"`process_id` must be {most}, got {self.process_id}.")
+        address = None if self.coordinator == "auto" else self.coordinator
+        check_place(address, self.num_processes, self.process_id)
         if self.parallel != "shard_map" and self.num_processes != 1:
             raise ValueError(f"`parallel` must be shard_map for a run on several hosts, got {self.parallel}.")

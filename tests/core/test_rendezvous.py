@@ -1,12 +1,14 @@
 """Tests of the meeting of the processes of a run on several hosts, with threads in place of processes."""
 
 import concurrent.futures
+import re
 import socket
 import threading
 import time
 
 import pytest
 
+from jaxgan import parallel
 from jaxgan.core.rendezvous import meet, split_address
 
 SAME = {"the setting z_dim": "1"}
@@ -124,3 +126,17 @@ def test_invalid_addresses_raise(address):
 def test_addresses_have_a_host_and_a_port():
     assert split_address("node1:8476") == ("node1", 8476)
     assert split_address("[::1]:80") == ("::1", 80)
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        (("node1", 2, 0), "`coordinator` must be host:port"),
+        (("node1:80", 0, 0), "`num_processes` must be at least 1, got 0."),
+        (("node1:80", 2, 2), "`process_id` must be between 0 and 1, got 2."),
+        ((None, None, -1), "`process_id` must be at least 0, got -1."),
+    ],
+)
+def test_a_place_that_does_not_exist_is_refused_before_processes_meet(place, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        parallel.initialize(*place)
