@@ -32,13 +32,13 @@ class _Memory(NamedTuple):
     """The arrays that a probe stores for the next probe.
 
     Attributes:
-      samples: generated samples, an array of shape [EXAMPLES, features].
+      mean: the mean of the generated samples, an array of shape [features].
       params: the parameters of all networks.
       moves: the changes of the parameters between the last two probes, in bfloat16, because they are stored with each
         checkpoint and only their directions are used.
     """
 
-    samples: jax.Array
+    mean: jax.Array
     params: Any
     moves: Any
 
@@ -156,7 +156,8 @@ class Probe:
     ) -> tuple[dict[str, jax.Array], _Memory]:
         samples = self._draw(state, latents)
         spread, nearest = _measure_spread(samples)
-        swing = jnp.sqrt(jnp.square((samples - last.samples).mean(0)).sum()) / self._real_spread
+        mean = samples.mean(0)
+        swing = jnp.sqrt(jnp.square(mean - last.mean).sum()) / self._real_spread
         measures = {"diversity": spread / self._real_spread, "nearest": nearest / self._real_nearest, "swing": swing}
         moves = jax.tree.map(jnp.subtract, state.params, last.params)
         for net, params in state.params.items():
@@ -164,13 +165,13 @@ class Probe:
             measures[f"turned/{net}"] = _cosine(moves[net], last.moves[net])
         if held_out_pair:
             measures |= _held_out_gaps(self._experiment, state, self._seed, *held_out_pair)
-        return measures, _Memory(samples, state.params, jax.tree.map(_rounded, moves))
+        return measures, _Memory(mean, state.params, jax.tree.map(_rounded, moves))
 
     def _forget(self, state: State, latents: Any) -> _Memory:
         """Return the memory of the first probe, which contains zeros."""
         samples = jax.eval_shape(self._draw, state, latents)
-        params, samples = jax.tree.map(jnp.zeros_like, (state.params, samples))
-        return _Memory(samples, params, jax.tree.map(_rounded, params))
+        params = jax.tree.map(jnp.zeros_like, state.params)
+        return _Memory(jnp.zeros(samples.shape[1:]), params, jax.tree.map(_rounded, params))
 
 
 def check_held_out(experiment: Experiment) -> None:

@@ -1,6 +1,7 @@
 """Describe a run without training it: its settings, networks, time, memory and disk space."""
 
 import dataclasses
+import itertools
 import shutil
 import time
 from collections.abc import Callable, Iterable
@@ -12,6 +13,7 @@ from jaxgan.core import system
 from jaxgan.core.tables import Table, as_text, format_bytes
 from jaxgan.core.text import say, say_lines
 from jaxgan.experiment.settings import Settings
+from jaxgan.monitoring import probe_files
 from jaxgan.monitoring.terminal import format_seconds, say_nothing
 from jaxgan.training.announcements import data_line
 from jaxgan.training.estimate import (
@@ -19,6 +21,7 @@ from jaxgan.training.estimate import (
     checkpoint_bytes,
     checkpoints_kept,
     measure_steps,
+    monitor_bytes,
     peak_memory,
 )
 from jaxgan.training.options import RunOptions
@@ -84,7 +87,8 @@ def check_disk(run: TrainingRun, config: Settings, options: RunOptions, path: Pa
     """
     size, count = _checkpoints(run, config, options)
     existing = next(parent for parent in (path, *path.absolute().parents) if parent.is_dir())
-    used = sum(file.stat().st_size for file in (path / "checkpoints").rglob("*") if file.is_file())
+    files = itertools.chain.from_iterable((path / name).rglob("*") for name in ("checkpoints", probe_files.FOLDER))
+    used = sum(file.stat().st_size for file in files if file.is_file())
     free = shutil.disk_usage(existing).free + used
     if count * size <= free:
         return ""
@@ -95,8 +99,11 @@ def check_disk(run: TrainingRun, config: Settings, options: RunOptions, path: Pa
 
 
 def _checkpoints(run: TrainingRun, config: Settings, options: RunOptions) -> tuple[int, int]:
-    """Return the size of a checkpoint in bytes, and the maximum number of checkpoints on disk."""
-    size = checkpoint_bytes(jax.eval_shape(run.game.init, run.keys))
+    """Return the maximum size of a checkpoint and of its monitor file in bytes, and the maximum number of them."""
+    state = jax.eval_shape(run.init, run.keys)
+    size = checkpoint_bytes(state)
+    if not config.dp_noise_multiplier:  # a private run has no monitor
+        size += monitor_bytes(state, config.steps, options)
     return size, checkpoints_kept(config.steps, options)
 
 

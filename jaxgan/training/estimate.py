@@ -16,6 +16,7 @@ from jaxgan.core.state import State
 from jaxgan.core.wrappers import GameLike
 from jaxgan.experiment.experiment import Experiment
 from jaxgan.experiment.settings import Settings
+from jaxgan.monitoring.diagnostics import PROBE_EVERY
 from jaxgan.training.checkpoints import KEEP_NEWEST
 from jaxgan.training.options import RunOptions
 from jaxgan.training.runs import TrainingRun
@@ -143,6 +144,23 @@ def checkpoint_bytes(state: Any) -> int:
     """Return the size of a checkpoint in bytes. The leaves of the state may be ``jax.ShapeDtypeStruct``."""
     raw = jax.eval_shape(lambda state: state.replace(key=jax.random.key_data(state.key)), state)
     return size_in_bytes(raw)
+
+
+def monitor_bytes(state: Any, steps: int, options: RunOptions) -> int:
+    """Return the maximum size in bytes of the arrays that the training monitor stores with a checkpoint.
+
+    The last moves of the parameters are stored in 16 bits. If a checkpoint can be between two probes, the parameters
+    at the last probe are stored too. See ``jaxgan.monitoring.probe``; its small arrays are not counted.
+
+    Args:
+      state: the state of the run. Its leaves may be ``jax.ShapeDtypeStruct``.
+      steps: the number of steps of the complete run.
+      options: the options of the run. They define how often the run saves and evaluates checkpoints.
+    """
+    params = size_in_bytes(state.params)
+    saved = (steps, options.checkpoint_every, options.evaluate_every or PROBE_EVERY)
+    is_between = any(step % PROBE_EVERY for step in saved)
+    return params // 2 + (params if is_between else 0)
 
 
 def peak_memory(device: parallel.Device) -> int | None:

@@ -100,7 +100,7 @@ def test_a_resumed_run_writes_the_same_diagnosis(members, every, experiment, tmp
         (lambda file: file.unlink(), "nothing was stored with the checkpoint"),
         (lambda file: file.write_bytes(b""), "100.npz"),
         (lambda file: file.write_bytes(file.read_bytes()[:-200]), "100.npz"),
-        (lambda file: np.savez(file, probes=2), "its array 'samples' is missing or has another shape"),
+        (lambda file: np.savez(file, probes=2), "its array 'mean' is missing or has another shape"),
     ],
 )
 def test_a_resumed_run_without_the_memory_says_which_measurements_are_missing(damage, reason, experiment, tmp_path):

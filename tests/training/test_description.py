@@ -30,8 +30,8 @@ def test_description_has_settings_networks_and_measured_times(capsys):
     assert re.search(r"  steps +2000\n", printed) and "data: 64 examples of arrays, shape 2\n" in printed
     assert "g: Generator, input [1, 2]\n" in printed
     assert re.search(r"  total +\[1, 2\] +42 +64\n", printed)  # 2 x 8 + 8 + 8 x 2 + 2; 2 x (2 x 8 + 8 x 2)
-    # 75 parameters, the step and the PRNG key
-    assert "disk space: at most 1.25 kB, for 4 checkpoints of 312 B each\n" in printed
+    # 75 parameters, the step and the PRNG key; the last moves of the parameters in 16 bits
+    assert "disk space: at most 1.85 kB, for 4 checkpoints of 462 B each\n" in printed
     _, measured = printed.split("tracing the training step, in order to measure its time\n")
     assert re.match(
         r"traced in [\d.]+ s\ncompiling the training step\ncompiled in [\d.]+ s\n"
@@ -75,13 +75,15 @@ def test_the_time_of_a_step_is_not_measured_for_a_run_of_one_step(capsys):
 def test_a_disk_that_is_too_small_for_the_checkpoints_is_reported(tmp_path, monkeypatch):
     """The space of earlier checkpoints of the run counts as free."""
     run, path = SingleRun(games.points_experiment(), CONFIG), tmp_path / "new" / "run"
-    assert describe_disk(run, CONFIG, RunOptions()) == "disk space: at most 1.25 kB, for 4 checkpoints of 312 B each"
+    assert describe_disk(run, CONFIG, RunOptions()) == "disk space: at most 1.85 kB, for 4 checkpoints of 462 B each"
     assert check_disk(run, CONFIG, RunOptions(), path) == ""
-    monkeypatch.setattr("shutil.disk_usage", lambda place: SimpleNamespace(free=1000))
+    monkeypatch.setattr("shutil.disk_usage", lambda place: SimpleNamespace(free=1500))
     assert check_disk(run, CONFIG, RunOptions(), path) == (
-        f"The checkpoints of this run require up to 1.25 kB, but the disk of `run_dir` {path} has only 1.00 kB of free space "
+        f"The checkpoints of this run require up to 1.85 kB, but the disk of `run_dir` {path} has only 1.50 kB of free space "
         "for them. Free some disk space, or choose another `run_dir`."
     )
     (path / "checkpoints" / "5").mkdir(parents=True)
-    (path / "checkpoints" / "5" / "state").write_bytes(bytes(500))
+    (path / "checkpoints" / "5" / "state").write_bytes(bytes(300))
+    (path / "monitor").mkdir()
+    (path / "monitor" / "5.npz").write_bytes(bytes(200))
     assert check_disk(run, CONFIG, RunOptions(), path) == ""

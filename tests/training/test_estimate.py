@@ -14,6 +14,7 @@ from jaxgan.training.estimate import (
     checkpoint_bytes,
     checkpoints_kept,
     measure_steps,
+    monitor_bytes,
     next_call,
     peak_memory,
     steps_by_game,
@@ -101,6 +102,17 @@ def test_the_size_of_a_checkpoint_is_that_of_its_leaves():
     state = game.init(jax.random.key(0))
     expected = sum(leaf.nbytes for leaf in named_leaves(state).values())
     assert checkpoint_bytes(state) == checkpoint_bytes(jax.eval_shape(game.init, jax.random.key(0))) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "bytes_of_a_parameter"),
+    [({}, 2), ({"evaluate_every": 100}, 2), ({"checkpoint_every": 20}, 6), ({"evaluate_every": 75}, 6)],
+)
+def test_the_size_of_the_arrays_of_the_monitor(options, bytes_of_a_parameter):
+    """Checkpoints between two probes also need the parameters of the last probe."""
+    state = games.dcgan_game().init(jax.random.key(0))
+    parameters = sum(x.size for x in jax.tree.leaves(state.params))
+    assert monitor_bytes(state, 1000, RunOptions(**options)) == bytes_of_a_parameter * parameters
 
 
 def test_peak_memory_of_an_accelerator_and_of_the_process(monkeypatch):
