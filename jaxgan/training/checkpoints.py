@@ -213,6 +213,11 @@ class Checkpoints:
         leaves, reason = self._try_to_read(step)
         if leaves is not None:
             return leaves
+        if step not in self.steps():
+            raise ValueError(
+                f"Checkpoint {step} in {self._directory} was removed while it was read, because the run has saved "
+                "newer ones. Run the same command again, or use another `step`."
+            )
         intact, _, _ = self._newest_intact()
         fix = (
             "None of the checkpoints is intact. Restore the directory from a backup"

@@ -146,6 +146,23 @@ def test_wait_raises_if_a_checkpoint_could_not_be_written(state, checkpoints, mo
     checkpoints.wait()  # the error is raised once
 
 
+def test_a_checkpoint_that_is_removed_while_it_is_read_is_not_called_damaged(state, checkpoints, monkeypatch):
+    checkpoints.save(at(state, 1))
+    checkpoints.save(at(state, 2))
+    checkpoints.wait()
+
+    def read(directory, step):
+        checkpoint_files.remove(directory, step)
+        return original(directory, step)
+
+    original = checkpoint_files.read_leaves
+    monkeypatch.setattr(checkpoint_files, "read_leaves", read)
+    with pytest.raises(
+        ValueError, match=r"^Checkpoint 1 in .* was removed while it was read, because the run has saved"
+    ):
+        checkpoints.read(1)
+
+
 SCORES = {
     "empty": b"",
     "half": b'{"score": 0.1, "b',
