@@ -18,7 +18,7 @@ import numpy as np
 from jaxgan.core.files import is_same_file, move_aside, naming, replacing
 from jaxgan.core.json_files import read_json_lines
 from jaxgan.core.lazy import LazyTerm
-from jaxgan.core.text import say
+from jaxgan.core.text import say, warn_once
 from jaxgan.monitoring.tensorboard import TensorBoardWriter
 
 LAST_ROWS = 100  # number of rows at the end of a file that a resumed run gets; more than steps between two probes
@@ -68,23 +68,32 @@ class _CheckedRow(NamedTuple):
       row: the row; empty at the end of the file.
       content: the bytes of the row's line; empty at the end of the file.
       damaged: the number of damaged lines between the previous row and this one.
+      is_cut: whether the last damaged line has no end. A process that writes to the file may not have finished it.
     """
 
     row: dict[str, Any]
     content: bytes
     damaged: int
+    is_cut: bool = False
 
 
 def iterate_rows(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the rows of a file; no row if it does not exist. Incomplete and damaged lines are skipped.
 
     A line is also damaged if a value has the wrong type, or if its step does not follow the step of the previous row.
-    If two rows have the same step, the later one is used.
+    If two rows have the same step, the later one is used. At the end of the file, a warning with the number of damaged
+    lines is printed. A last line without an end is not counted, because a run may be writing it.
 
     Args:
       path: a file with one JSON object per line, such as ``metrics.jsonl``.
     """
-    return (checked.row for checked in _check_rows(path) if checked.row)
+    damaged = 0
+    for checked in _check_rows(path):
+        damaged += checked.damaged - checked.is_cut
+        if checked.row:
+            yield checked.row
+    if damaged:
+        warn_once(f"{path}: {_count_lines(damaged)} skipped.")
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -103,7 +112,7 @@ def _check_rows(path: Path) -> Iterator[_CheckedRow]:
     also is not larger than the step before the previous one, the row is dropped. Otherwise, the previous row is
     dropped.
     """
-    step_before, previous, damaged = -1, None, 0
+    step_before, previous, damaged, content = -1, None, 0, b"\n"
     for content, row in read_json_lines(path):
         if row is None or not _is_row(row):
             damaged += 1
@@ -119,7 +128,11 @@ def _check_rows(path: Path) -> Iterator[_CheckedRow]:
         previous, damaged = _CheckedRow(row, content, damaged), 0
     if previous is not None:
         yield previous
-    yield _CheckedRow({}, b"", damaged)
+    yield _CheckedRow({}, b"", damaged, is_cut=not content.endswith(b"\n"))
+
+
+def _count_lines(damaged: int) -> str:
+    return "1 damaged line was" if damaged == 1 else f"{damaged:,} damaged lines were"
 
 
 def _is_row(row: Mapping[str, Any]) -> bool:
@@ -181,9 +194,9 @@ def _truncate_after(path: Path, step: int, say: Callable[[str], None], count: in
     if damaged:
         aside = move_aside(path, path.parent / "damaged", copy=True)
         _write_rows(path, step)
-        lines = "1 damaged line was" if damaged == 1 else f"{damaged:,} damaged lines were"
         more = f" and in {len(gaps) - 3:,} more places" if len(gaps) > 3 else ""
-        say(f"{path}: {lines} removed. Rows are missing {', '.join(gaps[:3])}{more}. The old file is {aside}.")
+        missing = f"Rows are missing {', '.join(gaps[:3])}{more}"
+        say(f"{path}: {_count_lines(damaged)} removed. {missing}. The old file is {aside}.")
     else:
         os.truncate(path, end)
     return list(rows)

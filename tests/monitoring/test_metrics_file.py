@@ -52,11 +52,19 @@ def test_finite_mean_ignores_numbers_that_are_not_finite(value, mean):
     assert finite_mean(value) == mean
 
 
-def test_damaged_lines_are_skipped(tmp_path):
+def test_damaged_lines_are_skipped_with_a_warning(tmp_path, capsys):
     path = tmp_path / "rows.jsonl"
     assert read_rows(path) == []
     path.write_text('{"step": 1}\n{"step": 2, \n[3]\n{"no": 4}\n{"step": "5"}\n{"step": 6}\n{"step": 7}')
     assert read_rows(path) == [{"step": 1}, {"step": 6}]
+    assert capsys.readouterr().err == f"warning: {path}: 4 damaged lines were skipped.\n"
+
+
+def test_a_line_that_a_run_is_writing_is_skipped_without_a_warning(tmp_path, capsys):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"step": 1}\n{"step": 2, "d/lo')
+    assert read_rows(path) == [{"step": 1}]
+    assert capsys.readouterr().err == ""
 
 
 def test_rows_after_a_step_are_removed(tmp_path):
