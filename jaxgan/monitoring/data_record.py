@@ -21,21 +21,23 @@ def describe_data(experiment: Experiment, config: Settings) -> dict[str, Any]:
         would prove to anyone who has the examples that the run was trained on them.
 
     Returns:
-      The result of ``describe_examples`` for the training examples. If the experiment translates other images for its
-      samples, the entry ``test`` has the description of these images.
+      The result of ``describe_examples`` for the training examples, and the entry ``conditional``, which says whether
+      the networks use the classes. If the experiment translates other images for its samples, the entry ``test`` has
+      the description of these images.
 
     Raises:
       ValueError: if an example cannot be read.
     """
     with_hash = not config.dp_noise_multiplier
     record = describe_examples(experiment.source, with_hash=with_hash)
+    record["conditional"] = bool(experiment.sampling.classes)
     if experiment.inputs is not None and experiment.inputs is not experiment.source:
         record[TEST] = describe_examples(experiment.inputs, with_hash=with_hash)
     return record
 
 
 def check_data(path: Path, recorded: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Check that data are the data of a run.
+    """Check that data are the data of a run. The classes are compared only if the networks use them.
 
     Args:
       path: the directory of the run, for messages.
@@ -47,6 +49,8 @@ def check_data(path: Path, recorded: Mapping[str, Any], now: Mapping[str, Any]) 
       ValueError: if the data differ from the record. The message says by what. If only the hash differs, and another
         version of a decoder could be the reason, a warning is printed instead.
     """
+    if not now.get("conditional", True):
+        recorded = {name: value for name, value in recorded.items() if name != "classes"}
     for argument, before, after in (
         ("data", recorded, now),
         ("test_data", recorded.get(TEST, {}), now.get(TEST, {})),

@@ -25,7 +25,7 @@ EXAMPLES = {
 FORM = {
     "experiment": str,
     "config": dict,
-    "data?": {**EXAMPLES, "paths?": {str: str}, "test?": EXAMPLES},
+    "data?": {**EXAMPLES, "conditional?": bool, "paths?": {str: str}, "test?": EXAMPLES},
     "settings_sha256?": str,
     "members?": [dict],
     "versions?": {str: str},

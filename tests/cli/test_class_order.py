@@ -100,3 +100,18 @@ def test_other_classes_are_refused(earlier_run, numbered, tmp_path, capsys):
     (path / "config.json").write_text(json.dumps(record))
     code, text = programs.run(capsys, "resume", "--run-dir", path, experiment="cgan")
     assert code == 2 and "data has changed since the run" in text, text
+
+
+@pytest.mark.parametrize("classes", [["00000", "00001"], []])
+def test_classes_that_the_networks_do_not_use_may_differ(classes, numbered, tmp_path, capsys):
+    """Earlier versions took the numbered folders of StyleGAN's data sets for classes."""
+    path = programs.begun(tmp_path / "gan", "gan", data=str(numbered), resolution=8)
+    (path / "metrics.jsonl").write_text('{"step": 1}\n')
+    record = json.loads((path / "config.json").read_text())
+    record["data"]["classes"] = classes
+    for name in ("hash", "conditional", "arrays"):
+        record["data"].pop(name, None)
+    (path / "config.json").write_text(json.dumps(record))
+    code, text = programs.run(capsys, "resume", "--run-dir", path, "--quiet", experiment="gan")
+    assert code == 0, text
+    assert json.loads((path / "config.json").read_text())["data"]["classes"] == list(NATURAL)
