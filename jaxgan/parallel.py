@@ -117,15 +117,14 @@ def initialize(
       OSError: if a process is missing after a minute, or cannot be reached.
     """
     rendezvous.check_place(coordinator, num_processes, process_id)
-    is_complete = coordinator is not None and num_processes is not None and process_id is not None
-    if is_complete:
+    if coordinator is not None and num_processes is not None and process_id is not None:
         rendezvous.meet(coordinator, num_processes, process_id, same)
     try:
         jax.distributed.initialize(coordinator, num_processes, process_id, initialization_timeout=_CONNECTION_SECONDS)
         # JAX aborts the process if another process has ended or does not answer.
         system.exit_on_abort(LOST_PROCESS)
     except (ValueError, TypeError):
-        if is_complete:
+        if None not in (coordinator, num_processes, process_id):
             raise
         raise ValueError(
             "JAX found no cluster (Cloud TPU, SLURM, Open MPI or Kubernetes) that provides `coordinator`, "
