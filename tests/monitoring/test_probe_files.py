@@ -72,8 +72,7 @@ def log_steps(path, run, states, start, stop, every):
     return said
 
 
-@pytest.mark.parametrize("members", [1, 2])
-@pytest.mark.parametrize("every", [30, 50])
+@pytest.mark.parametrize(("members", "every"), [(1, 30), (2, 50)])
 def test_a_resumed_run_writes_the_same_diagnosis(members, every, experiment, tmp_path, monkeypatch):
     """The process is killed behind a checkpoint, at several steps, before and behind the second and third probe."""
     monkeypatch.setattr(diagnostics, "WARM_UP", 50)

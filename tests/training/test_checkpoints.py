@@ -233,6 +233,16 @@ def test_a_directory_with_a_higher_number_does_not_stop_saves(state, tmp_path):
     opened.close()
 
 
+def test_a_directory_that_was_removed_is_not_created_again(state, tmp_path):
+    opened = Checkpoints(tmp_path / "run" / "checkpoints")
+    shutil.rmtree(tmp_path / "run")
+    opened.save(at(state, 1))
+    with pytest.raises(OSError, match=r"Checkpoint 1 could not be written to .*run does not exist any more"):
+        opened.wait()
+    assert not (tmp_path / "run").exists()
+    opened.close()
+
+
 @pytest.mark.parametrize("kind", ["file", "directory", "checkpoint"])
 def test_an_entry_in_the_place_of_a_new_checkpoint_is_moved_away(kind, state, tmp_path):
     folder, said = tmp_path / "checkpoints", []
