@@ -1,6 +1,7 @@
 """The command ``export``: write the generator of a checkpoint to a file, with a model card."""
 
 import dataclasses
+import functools
 import shlex
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from jaxgan.core.text import say
 from jaxgan.experiment import parameter_file
 from jaxgan.experiment.settings_file import without_secrets
 from jaxgan.experiment.translation import directions
+from jaxgan.monitoring.data_paths import hide_folders, list_folders
+from jaxgan.monitoring.run_directory import read_data_paths
 from jaxgan.reporting import model_card
 
 SUFFIXES = (".jaxgan", ".safetensors")
@@ -45,7 +48,10 @@ class Export:
             raise ValueError(f"`out` must be a {' or '.join(SUFFIXES)} file, got {out}.")
         restored = self.checkpoint.restore(program, needs="nothing")
         experiment, state, member, config = restored
-        variables, settings = experiment.variables(state), without_secrets(dataclasses.asdict(config))
+        path = self.checkpoint.path(program)
+        # The file may be published, so it does not contain the folders of this machine.
+        shorten = functools.partial(hide_folders, folders=list_folders(config, read_data_paths(path), path))
+        variables, settings = experiment.variables(state), shorten(without_secrets(dataclasses.asdict(config)))
         translates, as_parameters = bool(experiment.translations), out.suffix == ".safetensors"
         card = model_card.make_card(
             experiment,
@@ -59,14 +65,15 @@ class Export:
             if as_parameters
             else model_card.export_usage(out.name, translates),
             member=member,
-            evaluation=_read_evaluation(self.checkpoint.path(program) / "evaluation.json"),
+            evaluation=shorten(_read_evaluation(path / "evaluation.json")),
+            shorten=shorten,
         )
         metadata = {
             "made_by": program.signature,
             "experiment": program.name,
             "step": int(state.step),
             "config": settings,
-            "data": experiment.source.name,
+            "data": shorten(experiment.source.name),
         }
         with writing_out(out):
             if as_parameters:

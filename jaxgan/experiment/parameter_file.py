@@ -40,11 +40,14 @@ def write(path: Path, experiment: Experiment, variables: Mapping[str, Any], abou
     Raises:
       OSError: if the file cannot be written.
     """
+    examples = describe_arrays(experiment.source)
+    if not experiment.sampling.classes:  # the networks do not need the names of the classes
+        examples["classes"] = []
     entries = {
         "synthetic": SYNTHETIC,
         "jaxgan": __version__,
         **about,
-        "examples": describe_arrays(experiment.source),
+        "examples": examples,
     }
     metadata = {name: value if isinstance(value, str) else json.dumps(value) for name, value in entries.items()}
     interop.write_parameters(path, variables, metadata)
@@ -92,7 +95,13 @@ def load(path: Path, name: str, config_class: type, build: Build, own_data: bool
         without_test_data = dataclasses.replace(config, test_data=None)
     experiment = build(without_test_data, source)
     if own_data and experiment.inputs is not None:
-        experiment = build(config)
+        try:
+            experiment = build(config)
+        except ValueError as error:
+            raise ValueError(
+                f"{error} The samples of this experiment are translations of its data. To translate other images, use "
+                "the command `translate`."
+            ) from None
     state = jax.jit(experiment.game.init)(jax.random.key(config.seed))
     variables = interop.read_parameters(path, experiment.variables(state))
     state = jax.device_put(experiment.game.unwrapped.with_variables(state, variables))

@@ -2,7 +2,8 @@
 
 import dataclasses
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,48 @@ def is_same_place(one: str, other: str, recorded: str | None = None) -> bool:
     (prefix, path), (other_prefix, other_path) = _split(one), _split(other)
     places = {os.path.realpath(place) for place in (path, recorded) if place is not None}
     return prefix == other_prefix and Path(other_path).exists() and os.path.realpath(other_path) in places
+
+
+def list_folders(config: Any, recorded: Mapping[str, str], run: Path) -> list[str]:
+    """Return the folders that contain the data of a run and the run, to hide them in files that leave this machine.
+
+    Relative paths within the working directory are left out.
+
+    Args:
+      config: the settings of the run.
+      recorded: the result of ``find_data_paths`` when the run was started.
+      run: the directory of the run.
+    """
+    paths = [
+        *recorded.values(),
+        *(_split(value)[1] for value in _given(config).values()),
+        str(run),
+        str(run.absolute()),
+    ]
+    outside = [path for path in paths if os.path.isabs(path) or path.startswith(("..", "~"))]
+    folders = {os.path.dirname(path.rstrip(os.sep)) for path in outside}
+    return sorted(folders - {"", os.path.abspath(os.sep)})
+
+
+def hide_folders(value: Any, folders: Iterable[str]) -> Any:
+    """Replace folders by ``...`` in each string of a value that JSON can represent.
+
+    >>> hide_folders({"data": "tiles:/home/anna/photos", "steps": 3}, ["/home/anna"])
+    {'data': 'tiles:.../photos', 'steps': 3}
+
+    Args:
+      value: the value.
+      folders: the result of ``list_folders``.
+    """
+    if isinstance(value, Mapping):
+        return {name: hide_folders(x, folders) for name, x in value.items()}
+    if isinstance(value, list | tuple):
+        return [hide_folders(x, folders) for x in value]
+    longest_first = sorted(folders, key=len, reverse=True)
+    if not isinstance(value, str) or not longest_first:
+        return value
+    separators = re.escape(os.sep + "/")
+    return re.sub(rf"(?<![\w.])(?:{'|'.join(map(re.escape, longest_first))})[{separators}]", ".../", value)
 
 
 def _given(config: Any) -> dict[str, str]:

@@ -7,7 +7,7 @@ information that the run has recorded, and states where information is missing.
 import math
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,7 @@ def make_card(
     usage: str,
     member: str = "",
     evaluation: Mapping[str, Any] | None = None,
+    shorten: Callable[[str], str] = str,
 ) -> str:
     """Return a model card in Markdown.
 
@@ -80,13 +81,14 @@ def make_card(
       member: the name of the member of a population; empty for a single game.
       evaluation: metrics and their protocol, as ``quality.evaluate`` returns them; None if the run was not evaluated;
         an empty dictionary if the run's evaluation.json is damaged. Metrics of another step or member are omitted.
+      shorten: function that hides the folders of this machine in the name of a data set.
     """
     sections = {
         "Model details": _list_items(_details(experiment, program, about, step, variables, member)),
         "How to use it": usage,
         "Intended use": INTENDED,
         "Out-of-scope use": MISUSE,
-        "Training data": _data(experiment, config),
+        "Training data": _data(experiment, config, shorten),
         "Evaluation": _figures(evaluation, step, member),
         "Limitations": LIMITS,
         "Settings": markdown_json(dict(config)),
@@ -166,7 +168,7 @@ def _list_items(items: Mapping[str, str]) -> str:
     return "\n".join(f"- {name}: {text}" for name, text in items.items())
 
 
-def _data(experiment: Experiment, config: Mapping[str, Any]) -> str:
+def _data(experiment: Experiment, config: Mapping[str, Any], shorten: Callable[[str], str]) -> str:
     source = experiment.source
     if isinstance(source, Unpaired):
         names = [part.name.removesuffix(" train") for part in (source.inputs, source.images)]
@@ -175,8 +177,10 @@ def _data(experiment: Experiment, config: Mapping[str, Any]) -> str:
         if config.get("data_a"):
             names.append(config["data_a"])
     shape = " x ".join(map(str, source.shape))
-    origins = {markdown_name(name): describe_origin(name) for name in names}
-    return f"{len(source):,} examples of {markdown_text(source.name)}, shape {shape}.\n\n{_list_items(origins)}"
+    origins = {markdown_name(shorten(name)): describe_origin(name) for name in names}
+    return (
+        f"{len(source):,} examples of {markdown_text(shorten(source.name))}, shape {shape}.\n\n{_list_items(origins)}"
+    )
 
 
 def _figures(evaluation: Mapping[str, Any] | None, step: int, member: str) -> str:

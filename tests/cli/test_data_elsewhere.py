@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,8 @@ from experiments import gan
 from jaxgan.cli import experiment_files
 from jaxgan.cli.program import main
 from jaxgan.evaluation import classifier
+from jaxgan.interop import read_metadata
+from jaxgan.monitoring.data_paths import hide_folders, list_folders
 
 pytestmark = pytest.mark.integration
 
@@ -107,6 +111,50 @@ def test_sample_does_not_require_the_images_of_a_run_of_an_older_version(elsewhe
     record_path(elsewhere, lambda _: None)
     code, text = ran(capsys, "sample", elsewhere, "--out", "a.npz", "--count", 4)
     assert code == 0 and f"warning: {NOT_NEEDED} data 'pictures' does not exist" in text, text
+
+
+def test_exported_files_contain_no_folders_of_this_machine(elsewhere, capsys):
+    """An unconditional model does not need the names of the classes either."""
+    file = elsewhere / "run" / "config.json"
+    record = json.loads(file.read_text())
+    record["config"]["data"] = str(elsewhere / "pictures")
+    file.write_text(json.dumps(record))
+    flags = ("--metrics", "fid", "--features", "random", "--count", 4)
+    code, text = ran(capsys, "evaluate", elsewhere, *flags)
+    assert code == 0, text
+    for name in ("a.safetensors", "b.jaxgan"):
+        code, text = ran(capsys, "export", elsewhere, "--out", name)
+        assert code == 0, text
+    with zipfile.ZipFile("b.jaxgan") as archive:
+        parts = {f"b.jaxgan/{name}": archive.read(name) for name in archive.namelist()}
+    parts |= {name: Path(name).read_bytes() for name in ("a.safetensors", "a.md")}
+    for name, content in parts.items():
+        assert str(elsewhere).encode() not in content and str(elsewhere.parent).encode() not in content, name
+    metadata = read_metadata(Path("a.safetensors"))
+    assert json.loads(metadata["config"])["data"] == metadata["data"] == ".../pictures"
+    assert json.loads(metadata["examples"])["classes"] == []
+    card = Path("a.md").read_text()
+    assert "fd_random" in card and '"name": ".../pictures"' in card and "gan in .../run" in card, card
+    code, text = programs.run(capsys, "sample", "--parameters", "a.safetensors", "--out", "a.npz", experiment="gan")
+    assert code == 0 and len(np.load("a.npz")["images"]), text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("tiles:/home/anna/photos", "tiles:.../photos"),
+        ("/home/anna/a to /home/anna/deep/b", ".../a to .../b"),
+        ("gan in ../../anna/run, member 1", "gan in .../run, member 1"),
+        ("cycle_gan/horse2zebra", "cycle_gan/horse2zebra"),
+        ("/home/annabel/photos", "/home/annabel/photos"),
+        (["/home/anna/photos", 3, None], [".../photos", 3, None]),
+    ],
+)
+def test_folders_are_hidden_in_strings(text, expected):
+    config = gan.Config(data="/home/anna/photos")
+    folders = list_folders(config, {"data_a": "/home/anna/deep/b", "data": "/top"}, Path("../../anna/run"))
+    assert "/home/anna" in folders and "/" not in folders
+    assert hide_folders(text, folders) == expected
 
 
 def test_export_refuses_other_suffixes(elsewhere, capsys):
