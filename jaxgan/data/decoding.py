@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from jaxgan.data.colour_spaces import to_srgb
 from jaxgan.data.folders import Files
@@ -21,7 +21,6 @@ MAX_PIXELS = 2**29  # largest number of pixels of an image, which then needs 2 G
 # byte for about 4 pixels, and a PNG of a single colour has one for 344 pixels.
 LARGE = 2**24
 PIXELS_PER_BYTE = 400
-ORIENTATION = 0x0112  # the EXIF tag of the orientation
 GREY_BITS = {"L;2": 2, "L;4": 4}  # Pillow's names of grey pixels with fewer than 8 bits, and their number of bits
 
 T = TypeVar("T")
@@ -208,7 +207,7 @@ def decode_colours(image: Image.Image) -> Image.Image:
         image.info["transparency"] = transparency
     # A PGM file declares the value of white. Pillow scales the pixels so that this value becomes 65,535.
     white_is_known = image.format == "PPM"
-    if image.getexif().get(ORIENTATION, 1) != 1:
+    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
         image = ImageOps.exif_transpose(image)
     image = _to_eight_bits(image, white_is_known)
     mode = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"

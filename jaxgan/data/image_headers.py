@@ -8,13 +8,13 @@ import warnings
 from collections import Counter
 from collections.abc import Mapping
 
-from PIL import Image
+from PIL import ExifTags, Image
 
 from jaxgan.data.colour_spaces import is_other_space
 from jaxgan.data.decoding import decode
 from jaxgan.data.folders import Files
 
-ORIENTATION, SIDEWAYS = 0x0112, (5, 6, 7, 8)  # the EXIF tag of the orientation; its values that swap height and width
+SIDEWAYS = (5, 6, 7, 8)  # the values of the orientation in EXIF that swap height and width
 TIFF_WIDTH, TIFF_HEIGHT = 256, 257  # the tags of the size of a TIFF file
 GREY_MODES = ("1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # Pillow's names of grey modes
 OTHER_COLOURS = ("CMYK", "LAB", "HSV", "YCbCr")  # Pillow's names of modes with other primaries than red, green and blue
@@ -103,7 +103,7 @@ def _upright_size(image: Image.Image) -> tuple[int, int]:
         width, height = tags[TIFF_WIDTH], tags[TIFF_HEIGHT]
     # In a PNG, EXIF may be stored after the pixels. Pillow would decode the complete image to look for EXIF data.
     has_exif = image.format != "PNG" or "exif" in image.info
-    if has_exif and image.getexif().get(ORIENTATION, 1) in SIDEWAYS:
+    if has_exif and image.getexif().get(ExifTags.Base.Orientation, 1) in SIDEWAYS:
         width, height = height, width
     return height, width
 

@@ -16,13 +16,7 @@ from jaxgan.data import Source
 from jaxgan.data.uncropped import ImageSequence
 from jaxgan.evaluation import classifier, inception
 from jaxgan.evaluation.metric_names import INCEPTION
-from jaxgan.evaluation.preprocessing import (
-    as_bytes,
-    resize_clean,
-    resize_each,
-    resize_tf1,
-    resize_tf1_on_host,
-)
+from jaxgan.evaluation.preprocessing import as_bytes, resize_clean, resize_each, resize_tf1, resize_tf1_on_host
 from jaxgan.evaluation.random_network import RandomFeatures
 from jaxgan.metrics.checks import warn
 
@@ -166,9 +160,8 @@ class InceptionFeatures:
     def _prepare(self, images: np.ndarray | ImageSequence) -> np.ndarray:
         """Return images with three channels, and resize them unless the compiled network resizes them."""
         if isinstance(images, ImageSequence):
-            images = resize_each(
-                images, resize_clean if self._resize == "clean" else resize_tf1_on_host, inception.SIZE
-            )
+            resize = resize_clean if self._resize == "clean" else resize_tf1_on_host
+            images = resize_each(images, resize, inception.SIZE)
         elif self._resize == "clean":
             images = resize_clean(images, inception.SIZE)
         if images.shape[-1] not in (1, 3):

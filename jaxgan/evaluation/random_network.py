@@ -47,16 +47,11 @@ class RandomFeatures:
 
     def __call__(self, images: np.ndarray | ImageSequence) -> np.ndarray:
         """Return features, [N, 64], of uint8 images or of floats in [-1, 1], which are rounded to uint8 first."""
-        if not isinstance(images, ImageSequence):
-            images = as_bytes(images)
-        parts = [images[start : start + BATCH_SIZE] for start in range(0, len(images), BATCH_SIZE)]
-        return np.concatenate([self._apply(_resize(part) / 127.5 - 1) for part in parts])
+        return self._apply(images if isinstance(images, ImageSequence) else as_bytes(images))
 
     def unrounded(self, images: np.ndarray) -> np.ndarray:
         """Return features, [N, 64], of float images in [-1, 1] without rounding them to uint8."""
-        images = (np.asarray(images, np.float32) + 1) * 127.5
-        parts = [images[start : start + BATCH_SIZE] for start in range(0, len(images), BATCH_SIZE)]
-        return np.concatenate([self._apply(resize_clean(part, SIZE) / 127.5 - 1) for part in parts])
+        return self._apply((np.asarray(images, np.float32) + 1) * 127.5)
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         """Raise an error, because the network has no classes.
@@ -72,7 +67,8 @@ class RandomFeatures:
             "if the data have labels, or to an Inception layer, or leave out these metrics."
         )
 
-    def _apply(self, images: np.ndarray) -> np.ndarray:
+    def _apply(self, images: np.ndarray | ImageSequence) -> np.ndarray:
+        """Return features of images from 0 to 255, of any real data type."""
         return ((_statistics(images, self._kernels) - self._mean) / self._std) @ self._projection
 
 
@@ -98,14 +94,14 @@ def _draw_weights() -> tuple[tuple[np.ndarray, ...], np.ndarray]:
     return tuple(kernels), projection.astype(np.float32)
 
 
-def _statistics(images: np.ndarray, kernels: tuple[np.ndarray, ...]) -> np.ndarray:
-    """Return the statistics of images, from [N, 128, 128, 1 or 3] in [-1, 1] to [N, 486]."""
-    if images.shape[-1] not in (1, 3):
-        raise ValueError(f"The random network requires images with 1 or 3 channels, got {images.shape[-1]}.")
-    images = np.repeat(images, 3, -1) if images.shape[-1] == 1 else images
+def _statistics(images: np.ndarray | ImageSequence, kernels: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Return the statistics of images from 0 to 255, of 1 or 3 channels and any size, [N, 486]."""
     found = []
     for start in range(0, len(images), BATCH_SIZE):
-        part = images[start : start + BATCH_SIZE]
+        part = _resize(images[start : start + BATCH_SIZE]) / 127.5 - 1
+        if part.shape[-1] not in (1, 3):
+            raise ValueError(f"The random network requires images with 1 or 3 channels, got {part.shape[-1]}.")
+        part = np.repeat(part, 3, -1) if part.shape[-1] == 1 else part
         # Pad the last batch, so that the network is compiled only once.
         filled = np.concatenate([part, np.repeat(part[-1:], BATCH_SIZE - len(part), 0)])
         found.append(np.asarray(_network(filled, kernels))[: len(part)])
@@ -132,7 +128,7 @@ def _reference_moments() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _pink_noise(count: int) -> np.ndarray:
-    """Return synthetic images, [count, 128, 128, 3] in [-1, 1].
+    """Return synthetic images from 0 to 255, float32 [count, 128, 128, 3].
 
     The amplitude of a frequency f is f**-a, with a random exponent a around 1, as in natural images (Field 1987). Mean,
     contrast and saturation are random, too.
@@ -146,5 +142,5 @@ def _pink_noise(count: int) -> np.ndarray:
         grey, *colours = np.fft.ifft2(fields).real
         image = grey[..., None] / grey.std() + draws.uniform(0, 0.6) * np.stack(colours, -1) / np.std(colours)
         image = image / image.std() * draws.uniform(0.15, 0.6) + draws.uniform(-0.4, 0.4) + draws.uniform(-0.2, 0.2, 3)
-        images[i] = image.clip(-1, 1)
+        images[i] = (image.clip(-1, 1) + 1) * 127.5
     return images

@@ -26,9 +26,8 @@ _ALLOWED_CALLS = re.compile(
     r"|Sharding|SPMDFullToShardShape|SPMDShardToFullShape|annotate_device_placement|AllocateBuffer|shape_assertion"
     r"|stablehlo\.dynamic_(approx_top_k|reduce_window|rng_bit_generator|top_k)"
 )
-_HOST_OPERATIONS = {
-    f"stablehlo.{name}" for name in ("send", "recv", "infeed", "outfeed")
-}  # exchange data with the host
+# The operations that exchange data with the host.
+_HOST_OPERATIONS = {f"stablehlo.{name}" for name in ("send", "recv", "infeed", "outfeed")}
 
 
 def export_function(f: Callable) -> Callable[..., jax.export.Exported]:

@@ -339,10 +339,8 @@ def _read_direction(
     used_weights = {weight: weights[weight] for weight in description["weights"]}
     side = sizes["multiple"] * -(-MIN_SIDE // sizes["multiple"])
     images = jax.ShapeDtypeStruct((2, side, side, sizes["channels"]), jnp.float32)
-    inputs, output_size = (
-        (used_weights, images, *_seed_and_indices()),
-        (2, sizes["scale"] * side, sizes["scale"] * side),
-    )
+    inputs = (used_weights, images, *_seed_and_indices())
+    output_size = (2, sizes["scale"] * side, sizes["scale"] * side)
 
     def read(part):
         return read_function(members[f"{name}/{part}"], f"{name}/{part}")
