@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, SupportsIndex
 
+from jaxgan.core.text import list_names
+
 SHOWN_NAMES = 20  # maximum number of names of classes in a message
 
 
@@ -59,9 +61,8 @@ def find_class(classes: Sequence[str], label: SupportsIndex | str, argument: str
         number, near = -1, difflib.get_close_matches(label, classes, n=1)
     if 0 <= number < len(classes):
         return number
-    more = ", ..." if len(classes) > SHOWN_NAMES else ""
     hint = f" Did you mean {near[0]}?" if near else ""
     raise ValueError(
         f"`{argument}` must be {also and also + ', '}between 0 and {len(classes) - 1}, or the name of a class "
-        f"({', '.join(classes[:SHOWN_NAMES])}{more}), got {label}.{hint}"
+        f"({list_names(classes, SHOWN_NAMES)}), got {label}.{hint}"
     )

@@ -13,8 +13,10 @@ import json
 import re
 import sys
 import unicodedata
+from collections.abc import Sequence
 from typing import Any, TextIO
 
+MAX_NAME = 100  # largest number of characters of a name in a list of names
 MAX_LINE = 4000  # largest number of characters in a line; the middle of a longer line is left out
 # Characters with a meaning inside a line of Markdown, with the extensions of GitHub: math and struck-through text.
 _MARKDOWN = re.compile(r"([\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_]))")
@@ -44,6 +46,20 @@ def printable(text: object, limit: int = MAX_LINE) -> str:
         return line
     end = (limit - 3) // 2
     return f"{line[: limit - 3 - end]}...{line[-end:]}"
+
+
+def list_names(names: Sequence[str], most: int) -> str:
+    """Return the first names of a list as printable text, with ``...`` in place of the others.
+
+    >>> list_names(["cat", "dog", "owl"], 2)
+    'cat, dog, ...'
+
+    Args:
+      names: the names.
+      most: largest number of names in the text.
+    """
+    shown = [printable(name, limit=MAX_NAME) for name in names[:most]]
+    return ", ".join([*shown, "..."] if len(names) > most else shown)
 
 
 def _is_visible(character: str) -> bool:

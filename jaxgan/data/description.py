@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, features
 
-from jaxgan.core.text import printable
+from jaxgan.core.text import list_names
 from jaxgan.data.source import Arrays, Source, Unpaired
 from jaxgan.version import __version__
 
@@ -160,9 +160,7 @@ def is_decoder_changed(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> b
 
 
 def _list_classes(classes: Sequence[str]) -> str:
-    names = ", ".join(printable(name, limit=40) for name in classes[:SHOWN_CLASSES])
-    more = ", ..." if len(classes) > SHOWN_CLASSES else ""
-    return f"{len(classes)} ({names}{more})" if classes else "none"
+    return f"{len(classes)} ({list_names(classes, SHOWN_CLASSES)})" if classes else "none"
 
 
 def blank_source(description: Mapping[str, Any], *, has_inputs: bool = False) -> Source:

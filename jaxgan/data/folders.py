@@ -14,13 +14,13 @@ import shlex
 import threading
 import warnings
 import zipfile
-from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple, Protocol
 
 from jaxgan.core.classes import natural_order
 from jaxgan.core.files import open_regular, reason_of
 from jaxgan.core.json_files import JsonError, read_json
+from jaxgan.core.text import list_names
 from jaxgan.core.zip_files import DAMAGE
 from jaxgan.data.image_formats import image_suffixes, is_recognized, plugin_for
 from jaxgan.data.system_files import is_system_name
@@ -31,7 +31,7 @@ MAX_BYTES = 2**29
 MAX_RECORD_BYTES = 2**20  # largest config.json that is read, in bytes; the config.json of a run is smaller
 MAX_DEPTH = 100  # maximum number of folders inside each other
 LABEL_FILE = "dataset.json"  # the file with the labels of StyleGAN's data sets, see ``jaxgan.data.dataset_json``
-KINDS = 5  # maximum number of kinds of files that the warning about left out files lists
+KINDS = 5  # maximum number of kinds of files, and of names of each kind, in the warning about what is left out
 
 
 class Listing(NamedTuple):
@@ -301,24 +301,20 @@ def _describe_left_out(listing: Listing, images: list[str], others: list[str]) -
     suffixes = image_suffixes()
     hidden = [name for name in listing.skipped if PurePosixPath(name).suffix.lower() in suffixes]
     if hidden:
-        parts.append(f"hidden images: {len(hidden):,} ({_list_names(hidden)})")
+        parts.append(f"hidden images: {len(hidden):,} ({list_names(hidden, KINDS)})")
     with_images = {parent for name in images for parent in PurePosixPath(name).parents}
     with_classes = {folder.parent for folder in with_images if folder.parts}
     folders = map(PurePosixPath, listing.folders)
     empty = [str(place) for place in folders if place not in with_images and place.parent in with_classes]
     if empty:
-        parts.append(f"folders without images: {_list_names(natural_order(empty))}")
+        parts.append(f"folders without images: {list_names(natural_order(empty), KINDS)}")
     return "; ".join(parts)
 
 
 def _list_skipped_folders(listing: Listing) -> str:
     """Return the names of the folders that are left out, with the reasons; "" if there are none."""
     names = natural_order({PurePosixPath(name).name for name in listing.skipped if name.endswith("/")})
-    return f"folders that are hidden, runs, or of the system: {_list_names(names)}" if names else ""
-
-
-def _list_names(names: Sequence[str]) -> str:
-    return ", ".join([*names[:KINDS], "..."] if len(names) > KINDS else names)
+    return f"folders that are hidden, runs, or of the system: {list_names(names, KINDS)}" if names else ""
 
 
 def _is_zip(path: Path) -> bool:

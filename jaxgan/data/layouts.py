@@ -22,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxgan.core.classes import natural_order
+from jaxgan.core.text import list_names
 from jaxgan.data.folders import Files, check_is_no_run, find_images, is_image_store
 
 # The names of folders that are splits, in lower case, and the names of the splits.
@@ -254,8 +255,8 @@ def _why_no_classes(places: Sequence[PurePosixPath]) -> str:
     if not folders:
         return "they are in no sub-folders. Put the images of each class into a folder of its own."
     return (
-        f"{len(direct):,} of them ({_list_names(direct)}) are in no folder, beside the folders {_list_names(folders)}. "
-        "If the folders are classes, move or remove these images."
+        f"{len(direct):,} of them ({list_names(direct, SHOWN)}) are in no folder, beside the folders "
+        f"{list_names(folders, SHOWN)}. If the folders are classes, move or remove these images."
     )
 
 
@@ -316,8 +317,9 @@ def _read_splits(where: str, paths: Sequence[PurePosixPath]) -> tuple[list[str |
             return [split and split[0] for split in found], places
         if level == 0 and len(kinds) > 1 and "train" in kinds and others:
             raise ValueError(
-                f"{where} contains {_list_names(natural_order(folders - set(others)))}, which are names of splits, "
-                f"beside {_list_names(others)}. Pass the folder of one split. If they are classes, rename them."
+                f"{where} contains {list_names(natural_order(folders - set(others)), SHOWN)}, which are names of "
+                f"splits, beside {list_names(others, SHOWN)}. Pass the folder of one split. If they are classes, "
+                "rename them."
             )
     return None, list(paths)
 
@@ -337,7 +339,3 @@ def _read_split(folder: str) -> tuple[str, str] | None:
 def _list_counts(counts: collections.Counter[str]) -> str:
     order = [kind for kind in ("train", "validation", "test") if counts[kind]]
     return " and ".join(f"{kind} ({counts[kind]:,})" for kind in order)
-
-
-def _list_names(names: Sequence[str]) -> str:
-    return ", ".join([*names[:SHOWN], "..."] if len(names) > SHOWN else names)

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
+from jaxgan.core.text import list_names
 from jaxgan.data.array_files import load_arrays
 from jaxgan.data.decoding import convert_channels, crop_to_square, decode
 from jaxgan.data.folders import is_image_store
@@ -272,13 +273,11 @@ class EqualNames(ShownSource):
         images, inputs = self._images.names.keys(), self._inputs.names.keys()
         alone = sorted(images ^ inputs)
         if alone:
-            examples = [f"{name} ({'images' if name in images else 'inputs'} only)" for name in alone[:3]]
-            if len(alone) > 3:
-                examples.append("...")
+            examples = [f"{name} ({'images' if name in images else 'inputs'} only)" for name in alone]
             raise ValueError(
                 f"{self.name}: {len(alone):,} of {len(images | inputs):,} file names exist only among the images or "
-                f"only among the inputs: {', '.join(examples)}. An image and its input must have the same name, apart "
-                "from the extension."
+                f"only among the inputs: {list_names(examples, 3)}. An image and its input must have the same name, "
+                "apart from the extension."
             )
 
     def _check_sizes(self, key: str, scale: int) -> None:

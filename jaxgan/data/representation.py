@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxgan.core.text import html_text, printable
+from jaxgan.core.text import html_text, list_names, printable
 
 SHOWN_IMAGES = 16  # maximum number of images in a grid
 SHOWN_POINTS = 2000  # maximum number of points in a scatter plot
@@ -68,9 +68,8 @@ def show_classes(classes: Sequence[str]) -> str:
     >>> show_classes(("cat", "dog"))
     '2 classes (cat, dog)'
     """
-    more = ", ..." if len(classes) > SHOWN_CLASSES else ""
     noun = "class" if len(classes) == 1 else "classes"
-    return f"{len(classes):,} {noun} ({', '.join(map(printable, classes[:SHOWN_CLASSES]))}{more})"
+    return f"{len(classes):,} {noun} ({list_names(classes, SHOWN_CLASSES)})"
 
 
 def _paragraph(text: str) -> str:
