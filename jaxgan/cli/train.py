@@ -176,15 +176,7 @@ def train(
     if jax.process_index() == 0:
         # The check comes before the steps are traced, because tracing takes half a minute for StyleGAN2.
         data = describe_data(experiment, config)
-        resumed = find_resumable(path, program.name, config, data, options.fresh)
-        if resumed and config.dp_seed is not None:
-            errors.print_warning(DP_SEED_OF_RESUMED, ["dp_seed"])
-        if not options.quiet:
-            announcements.print_start(program.name, run, steps)
-            say(describe_disk(run, config, options))
-        too_small = check_disk(run, config, options, path)
-        if too_small:
-            errors.print_warning(too_small, ["run_dir"])
+        _check_and_announce(program, run, config, options, data, steps)
     with announcements.waiting("tracing the training step", options):
         steps.trace()
     probe.check_held_out(run.experiment)
@@ -215,6 +207,31 @@ def train(
         raise
     if directory:
         _finish(directory, program, options, _record_privacy(directory, planned_privacy, account))
+
+
+def _check_and_announce(
+    program: ExperimentProgram,
+    run: TrainingRun,
+    config: Any,
+    options: RunOptions,
+    data: Mapping[str, Any],
+    steps: Steps,
+) -> None:
+    """Check the run's directory and the space on its disk, and print what will be trained. No file is written.
+
+    Raises:
+      ValueError: if the directory contains a run with another experiment, other settings or other data.
+    """
+    path = program.path_of_run(options.run_dir)
+    resumed = find_resumable(path, program.name, config, data, options.fresh)
+    if resumed and config.dp_seed is not None:
+        errors.print_warning(DP_SEED_OF_RESUMED, ["dp_seed"])
+    if not options.quiet:
+        announcements.print_start(program.name, run, steps)
+        say(describe_disk(run, config, options))
+    too_small = check_disk(run, config, options, path)
+    if too_small:
+        errors.print_warning(too_small, ["run_dir"])
 
 
 def _check_nothing() -> None:

@@ -101,12 +101,8 @@ def train(
         except OSError as error:
             raise OSError(f"{_describe_last(checkpoints.last_step or start)}: {reason_of(error)}.") from error
         terminal.close()
-        is_interrupted = stop and saver.last_step != config.steps
-        if saver.last_step is not None:
-            more = f" of {config.steps}; to continue, run the same command again" if is_interrupted else ""
-            terminal.say(f"saved at step {saver.last_step}{more}")
-        elif is_interrupted:
-            terminal.say(f"stopped before step {start + 1}; to continue, run the same command again")
+        is_interrupted = bool(stop) and saver.last_step != config.steps
+        _announce_end(terminal, saver.last_step, start, config.steps, is_interrupted)
         if is_interrupted:
             raise Interrupted(stop, saved=True)
 
@@ -211,6 +207,15 @@ def _announce(terminal: Terminal, start: int, steps: int, is_resumed: bool, path
         terminal.say(f"nothing to do: the run is at step {start} of {steps}; to train longer, increase the steps")
     else:
         terminal.say(f"training until step {steps}; output directory: {path}")
+
+
+def _announce_end(terminal: Terminal, saved: int | None, start: int, steps: int, is_interrupted: bool) -> None:
+    """Print the step of the last checkpoint, and how to continue a run that was interrupted."""
+    if saved is not None:
+        more = f" of {steps}; to continue, run the same command again" if is_interrupted else ""
+        terminal.say(f"saved at step {saved}{more}")
+    elif is_interrupted:
+        terminal.say(f"stopped before step {start + 1}; to continue, run the same command again")
 
 
 def _stack(batches: Iterable[Any]) -> Any:
