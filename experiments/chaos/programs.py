@@ -18,7 +18,7 @@ import jax
 
 from jaxgan.cli.program import main
 
-LONGEST_SECONDS = 900.0  # seconds after which a program that should end by itself is counted as a hang
+LONGEST_SECONDS = 3600.0  # seconds after which a program that should end by itself is counted as a hang
 
 
 class Output(NamedTuple):
