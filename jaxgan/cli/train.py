@@ -300,4 +300,5 @@ def _write_report(program: ExperimentProgram, path: Path, quiet: bool) -> None:
     if not quiet:
         say(f"samples: {path / 'samples'}")
         say(f"report: {report_path}")
-        say(f"more samples: {program.command('sample', path)}")
+        if any((path / "checkpoints").glob("*")):
+            say(f"more samples: {program.command('sample', path)}")

@@ -170,6 +170,12 @@ def test_a_run_that_diverges_names_the_loss_term_and_preserves_the_last_finite_c
     assert programs.inspect(capsys, run_dir).startswith("step 1\n")
 
 
+def test_a_run_without_checkpoints_is_not_recommended_for_samples(tmp_path, capsys):
+    flags = ["--steps", 30, "--checkpoint-every", 30, "--run-dir", tmp_path / "run", *TINY, "--learning-rate", "1e6"]
+    code, text = run(capsys, *flags)
+    assert (code, "report: " in text, "more samples: " in text) == (1, True, False), text
+
+
 @pytest.mark.parametrize(
     ("number", "code"),
     [
