@@ -194,7 +194,6 @@ def execute(name: str, fields: Sequence[Field], values: Mapping[str, Any], progr
 
     from jaxgan.cli import cache, library_noise
     from jaxgan.core import system
-    from jaxgan.core.notes import message_with_notes
     from jaxgan.training.divergence import Diverged
 
     expected = (ValueError, OSError, OverflowError, MemoryError, Diverged, jax.errors.JaxRuntimeError)
@@ -217,7 +216,7 @@ def execute(name: str, fields: Sequence[Field], values: Mapping[str, Any], progr
             # The error is not raised, because the caller would print a ValueError as a mistake in the flags.
             say_lines(traceback.format_exc().rstrip(), sys.stderr)
         fix = errors.find_fix(error, name)
-        message = message_with_notes(error)
+        message = errors.describe(error)
         if isinstance(error, jax.errors.JaxRuntimeError):
             message = " ".join(message.split())  # JAX's own messages have several lines
         errors.print_error(message, flags, fix)

@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 
 from jaxgan.core.interruption import Interrupted, raising_interrupted
+from jaxgan.core.notes import message_with_notes
 from jaxgan.core.text import say
 
 _NAMED = re.compile(r"`([a-z][a-z0-9_]*)`")
@@ -139,22 +140,42 @@ LESS_MEMORY = {
 }
 
 
-def find_fix(error: BaseException, command: str) -> str:
-    """Return how to fix a lack of disk space or memory, or a lost host; "" for other errors.
+def describe(error: BaseException) -> str:
+    """Return the message of an error with its notes, or the path and the cause of an error of the operating system.
+
+    >>> describe(FileNotFoundError(2, "No such file or directory", "digits.jaxgan"))
+    'digits.jaxgan: No such file or directory.'
+
+    Args:
+      error: the error.
+    """
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}."
+    return message_with_notes(error)
+
+
+def find_fix(error: BaseException, command: str, less_memory: str = "") -> str:
+    """Return how to fix a missing file or permission, a lack of disk space or memory, or a lost host; else "".
 
     Args:
       error: the error that ended the command.
       command: the name of the command, such as ``train``.
+      less_memory: a sentence that says how the command can use less memory; if it is empty, the sentence in
+        ``LESS_MEMORY``.
     """
     is_training = command in ("train", "resume")
     if is_disk_full(error):
         again = ": the run will be resumed" if is_training else ""
         return f"Free some disk space and run the same command again{again}."
+    if isinstance(error, FileNotFoundError) and error.filename:
+        return "Check the path."
+    if isinstance(error, PermissionError) and error.filename:
+        return "Check the owner and the permissions of this path, or choose another path."
     import jax  # not at the top, because flags are parsed without importing JAX
 
     out_of_memory = isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
     if out_of_memory or isinstance(error, MemoryError):
-        return f"There is not enough memory. {LESS_MEMORY.get(command, '')}".rstrip()
+        return f"There is not enough memory. {less_memory or LESS_MEMORY.get(command, '')}".rstrip()
     if is_training and isinstance(error, jax.errors.JaxRuntimeError) and jax.process_count() > 1:
         from jaxgan.parallel import LOST_PROCESS  # not at the top, because it imports JAX
 

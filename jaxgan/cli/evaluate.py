@@ -44,7 +44,7 @@ class Evaluate:
         default, the file that `jaxgan weights inception` has downloaded, if --features names an Inception layer.
       resize: Method that resizes images for the Inception network: tf1 (as in the original FID) or clean (as in
         clean-fid).
-      count: Number of samples. By default, the number of training examples, but at most 50,000.
+      count: Number of samples, at most 1,000,000. By default, the number of training examples, but at most 50,000.
       seed: Seed of the samples. By default, the seed of the run.
       out: JSON file to which the results and the settings of the measurement are written. By default, evaluation.json
         in the directory of the run.

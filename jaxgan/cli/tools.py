@@ -64,12 +64,9 @@ def run(name: str, given: Sequence[str]) -> None:
         with errors.ending_quietly(), errors.warnings_as_lines(flags):
             module = importlib.import_module(f"jaxgan.cli.{command.module}")
             code = getattr(module, command.function)(args)
-    except MemoryError as error:
-        errors.print_error(str(error), flags, f"There is not enough memory. {command.less_memory}".rstrip())
-        code = 1
-    except (ValueError, OSError) as error:
-        errors.print_error(str(error), flags)
-        code = 2 if isinstance(error, ValueError) else 1
+    except (ValueError, OSError, OverflowError, MemoryError) as error:
+        errors.print_error(errors.describe(error), flags, errors.find_fix(error, name, command.less_memory))
+        code = 2 if isinstance(error, (ValueError, FileNotFoundError)) else 1
     if code:
         sys.exit(code)
 

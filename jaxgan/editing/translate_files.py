@@ -45,11 +45,12 @@ def translate_files(
       masks: a file, folder or zip of masks with the same names, for networks that fill holes. White pixels are filled.
         If None, transparent pixels of the images are filled.
       log: function that is called with lines of text: one for each new image size, one about everything that was
-        converted or lost when the images were read, and one about speed and memory at the end.
+        converted or lost when the images were read, one for each image that could not be translated, and one about
+        speed and memory at the end.
 
     Raises:
       ValueError: if there are no images, if ``out`` is the folder of the images, or if images could not be translated.
-        The message names these images.
+        The message names the first of them.
       OSError: if a file cannot be written.
     """
     files, names = list_images(images)
@@ -74,6 +75,7 @@ def translate_files(
             _write(paths[name], translated, picture, made_by)
         except ValueError as error:
             failures.append(str(error) if name in str(error) else f"{name}: {error}")
+            log(f"not translated: {failures[-1]}")
             continue
         pixels += picture.frames[..., 0].size
         contents.update(picture.contents)
@@ -87,7 +89,10 @@ def translate_files(
         noun = "image" if translated_count == 1 else "images"
         log(f"{translated_count:,} {noun} written to {out}: {rate}{memory}")
     if failures:
-        raise ValueError(f"{len(failures):,} of {len(names):,} images could not be translated:\n" + "\n".join(failures))
+        raise ValueError(
+            f"{len(failures):,} of {len(names):,} images could not be translated; each is named above. The first "
+            f"reason: {failures[0]}"
+        )
 
 
 def _output_paths(files: Files, names: list[str], images: Path, out: Path) -> dict[str, Path]:

@@ -30,6 +30,7 @@ from jaxgan.metrics import perceptual_path_length, psnr, ssim
 from jaxgan.metrics.perceptual_path_length import CENTRAL_SHARE
 
 MAX_SAMPLES = 50_000  # maximum number of samples unless ``count`` is passed, as in most publications
+MAX_COUNT = 1_000_000  # largest ``count``, 20 times the number in most publications: more samples would take days
 PATH_EPSILON = 1e-4  # distance between two points on a path of latents, as a fraction of the path
 
 
@@ -218,10 +219,11 @@ def check_metrics(metrics: Sequence[str], count: int | None) -> None:
       count: the number of samples; None if it is not set.
 
     Raises:
-      ValueError: if ``count`` is below 2, a metric is not in ``METRICS``, or ``metrics`` is empty.
+      ValueError: if ``count`` is below 2 or above ``MAX_COUNT``, if a metric is not in ``METRICS``, or if there is no
+        metric.
     """
-    if count is not None and count < 2:
-        raise ValueError(f"`count` must be at least 2, got {count}.")
+    if count is not None and not 2 <= count <= MAX_COUNT:
+        raise ValueError(f"`count` must be between 2 and {MAX_COUNT:,}, got {count:,}.")
     unknown = [metric for metric in metrics if metric not in METRICS]
     if unknown or not metrics:
         raise ValueError(

@@ -10,8 +10,10 @@ import jax
 import pytest
 from helpers import programs
 
+from jaxgan.cli import main as console
 from jaxgan.cli.errors import (
     as_flags,
+    describe,
     ending_quietly,
     find_fix,
     is_disk_full,
@@ -136,6 +138,33 @@ def test_other_errors_are_not_a_full_disk(error, fix):
 def test_a_lack_of_memory_is_fixed_by_a_flag_of_the_command(command, expected):
     assert find_fix(MemoryError(), command).endswith(expected)
     assert "resumed" not in find_fix(OSError(errno.ENOSPC, "No space left on device"), command)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "a.jaxgan"), "a.jaxgan: No such file or directory. "
+         "Check the path."),
+        (PermissionError(errno.EACCES, "Permission denied", "out/a.json"), "out/a.json: Permission denied. Check the "
+         "owner and the permissions of this path, or choose another path."),
+        (OSError(errno.ENOSPC, "No space left on device", "a.json"), "a.json: No space left on device. Free some disk "
+         "space and run the same command again."),
+    ],
+)  # fmt: skip
+def test_an_error_of_the_system_names_its_path_and_its_fix_without_a_number(capsys, error, message):
+    print_error(describe(error), (), find_fix(error, "fid"))
+    assert capsys.readouterr().err == f"error: {message}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["sample", "none.jaxgan"], ["translate", "none.jaxgan", "a.png", "--out", "b.png"]]
+)
+def test_a_missing_model_is_a_mistake_that_is_named_in_one_line(capsys, tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        console.main(arguments)
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == "error: none.jaxgan: No such file or directory. Check the path.\n"
 
 
 def test_an_argument_may_have_a_flag_of_another_name():

@@ -127,6 +127,9 @@ def test_failed_images_are_named_and_the_others_are_translated(runs, tmp_path, c
         "huge.png has 1,200 x 1,000 pixels, and at most 400,000 pixels can be read",
     ):
         assert message in text, text
+    # Each image has a line of its own.
+    named = [line for line in text.splitlines() if line.startswith("not translated: ")]
+    assert len(named) == 4 and "\\n" not in text, text
 
 
 @pytest.mark.integration

@@ -104,8 +104,10 @@ def test_errors_name_the_wrong_flag_of_the_command(flags, message, trained, caps
 
 def test_a_single_sample_cannot_be_evaluated(trained, capsys):
     weights = trained.parent / "weights.npz"
-    code, text = programs.run(capsys, "evaluate", "--run-dir", trained, "--weights", weights, *HOW, "--count", 1)
-    assert code == 2 and "--count must be at least 2, got 1" in text
+    for count, got in ((1, "1"), (2**31, "2,147,483,648")):  # the latter would draw samples for months
+        flags = ["--run-dir", trained, "--weights", weights, *HOW, "--count", count]
+        code, text = programs.run(capsys, "evaluate", *flags)
+        assert code == 2 and f"--count must be between 2 and 1,000,000, got {got}." in text
 
 
 def test_metrics_of_features_need_features():
@@ -229,6 +231,10 @@ def test_compare_rejects_missing_runs(runs, message, tmp_path, capsys, monkeypat
         (["--evaluate-every", 2, "--metrics", "ms_ssim"], "must be at least 176 x 176"),
         (["--evaluate-every", 2, "--metrics", "fud"], "--metrics must be one or more of"),
         (["--evaluate-every", 2, "--evaluate-count", 1], "--evaluate-count must be at least 2, got 1."),
+        (
+            ["--evaluate-every", 2, "--evaluate-count", 2**31, "--metrics", "modes"],
+            "--evaluate-count must be between 2 and 1,000,000, got 2,147,483,648.",
+        ),
         (["--evaluate-every", 2, "--features", "inception-64", "--weights", "none.pth"], "none.pth cannot be read"),
     ],
 )
