@@ -372,6 +372,9 @@ class PopulationRun(TrainingRun):
 def depends_on_value(settings: Iterable[str]) -> ValueError:
     """Return the error that settings cannot vary between members, because they decide what Python code does.
 
+    >>> str(depends_on_value(["n_critic"])).partition(",")[0]
+    '`sweep` cannot vary n_critic in this experiment'
+
     Args:
       settings: the names of the settings.
     """

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from jaxgan import parallel
-from jaxgan.core.rendezvous import meet, split_address
+from jaxgan.core.rendezvous import check_place, meet, split_address
 
 SAME = {"the setting z_dim": "1"}
 
@@ -140,3 +140,19 @@ def test_addresses_have_a_host_and_a_port():
 def test_a_place_that_does_not_exist_is_refused_before_processes_meet(place, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         parallel.initialize(*place)
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        (("node", 2, 0), "`coordinator` must be host:port"),
+        ((None, 0, None), "`num_processes` must be at least 1, got 0"),
+        ((None, 2, 2), "`process_id` must be between 0 and 1, got 2"),
+        ((None, None, -1), "`process_id` must be at least 0, got -1"),
+    ],
+)
+def test_places_out_of_range_raise(place, message):
+    for valid in (("node:80", 2, 1), (None, None, 7), (None, None, None)):
+        check_place(*valid)
+    with pytest.raises(ValueError, match=message):
+        check_place(*place)

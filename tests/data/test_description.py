@@ -12,6 +12,7 @@ from jaxgan import data
 from jaxgan.data import Arrays, Unpaired, pairs, unpaired, voxels
 from jaxgan.data.description import (
     HASHED,
+    are_same_examples,
     blank_source,
     describe_arrays,
     describe_examples,
@@ -180,3 +181,13 @@ def test_another_decoder_is_noticed():
     now = describe_examples(Own())
     before = {**now, "hash": {**now["hash"], "decoder": "Pillow 1.0"}}
     assert is_decoder_changed(before, now) and not is_decoder_changed(now, now) and not is_decoder_changed({}, now)
+
+
+def test_equal_examples_are_the_same_wherever_they_come_from():
+    images = np.random.default_rng(0).integers(0, 256, (6, 4, 4, 3), np.uint8)
+    source = Arrays(images, name="a")
+    assert are_same_examples(source, source) and are_same_examples(source, Arrays(images.copy(), name="b"))
+    for other in (images[:5], 255 - images, images[:, :2]):
+        assert not are_same_examples(source, Arrays(other, name="a"))
+    random = Own(is_random=True)
+    assert are_same_examples(random, random)

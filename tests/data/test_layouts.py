@@ -13,12 +13,14 @@ from PIL import Image
 
 from jaxgan import data
 from jaxgan.data.dataset_json import Labels, read_dataset_json
-from jaxgan.data.folders import MAX_DEPTH, Listing, list_files
+from jaxgan.data.folders import MAX_DEPTH, Listing, check_is_no_run, list_files
 from jaxgan.data.layouts import (
     ImageSet,
+    as_image_set,
     classes_of_folders,
     explain_missing_labels,
     find_split,
+    find_test_split,
     has_domains,
     has_split,
     select_domain,
@@ -381,3 +383,31 @@ def test_data_without_splits_are_the_split_train():
     check_no_split("train", "x")
     with pytest.raises(ValueError, match="`split` must be train for x, which has no splits, got 'val'"):
         check_no_split("val", "x")
+
+
+def test_the_directory_of_a_run_is_no_data_set(tmp_path):
+    folder(tmp_path / "run", {"config.json": b'{"experiment": "gan", "config": {}}', "samples/a.png": noise()})
+    for path in (tmp_path / "run", tmp_path / "run" / "samples"):
+        with pytest.raises(
+            ValueError, match=r"run, and its images are sample grids .* run `jaxgan sample .*run --count"
+        ):
+            check_is_no_run(path)
+    check_is_no_run(folder(tmp_path / "samples", {"a.png": noise()}))
+
+
+def test_an_image_set_is_not_read_again(tmp_path):
+    path = folder(tmp_path, {"train/a.png": noise(), "train/b.png": noise(), "test/c.png": noise()})
+    with pytest.warns(UserWarning, match="the split train is used"):
+        images = as_image_set(str(path))
+    assert images.names == ["train/a.png", "train/b.png"] and as_image_set(images) is images
+
+
+def test_the_test_images_of_training_images_are_found(tmp_path):
+    inside = folder(tmp_path / "inside", {"train/a.png": noise(), "test/b.png": noise(), "val/c.png": noise()})
+    assert find_test_split(str(inside)) == (str(inside), "test")
+    beside = folder(tmp_path / "beside", {"train/a.png": noise(), "val/c.png": noise(), "test/notes.txt": b"x"})
+    for prefix in ("", "tiles:"):
+        found = find_test_split(f"{prefix}{beside / 'train'}")
+        assert found == (f"{prefix}{beside / 'val'}", "train")
+    for path in (folder(tmp_path / "photos", {"a.png": noise()}), tmp_path / "none", "digits"):
+        assert find_test_split(str(path)) is None

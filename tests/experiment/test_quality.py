@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import json
 import re
+import types
 
 import jax
 import numpy as np
@@ -13,6 +14,7 @@ from helpers import files, programs
 from experiments import dcgan
 from jaxgan import __main__ as console, media
 from jaxgan.core.keys import sample_keys
+from jaxgan.data import Arrays
 from jaxgan.experiment import Sampling, quality
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("few_at_a_time")]
@@ -258,3 +260,14 @@ def test_train_rejects_evaluations_that_cannot_be_computed(flags, message, tmp_p
 )
 def test_metrics_of_the_samples_alone_need_no_data(metrics, expected):
     assert quality.reads_data(metrics) == expected
+
+
+@pytest.mark.parametrize(
+    ("split", "inputs", "trained_on"),
+    [("train", 0, True), ("held-out", 0, False), ("test", 0, True), ("test", 1, False), ("test", None, False)],
+)
+def test_the_protocol_says_whether_a_run_is_trained_on_the_compared_examples(split, inputs, trained_on):
+    source, other = (Arrays(np.full((3, 4, 4, 1), value, np.uint8)) for value in (0, 1))
+    copied = None if inputs is None else (Arrays(np.zeros((3, 4, 4, 1), np.uint8)), other)[inputs]
+    experiment = types.SimpleNamespace(compared_split=split, inputs=copied, source=source)
+    assert quality.compared_examples(experiment) == {"split": split, "trained_on": trained_on}

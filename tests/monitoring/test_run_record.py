@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from jaxgan.monitoring.run_record import program_of, read_record
+from jaxgan.monitoring.run_record import advice_without_record, program_of, read_record
 
 RECORD = {"experiment": "gan", "config": {"seed": 0}}
 
@@ -48,3 +48,12 @@ def test_entries_of_other_types_are_refused(change, message, tmp_path):
     file.write_text(json.dumps({**RECORD, **change}))
     with pytest.raises(ValueError, match=rf"^{file} is damaged: .*{message}.* Restore it from a backup, or choose"):
         read_record(tmp_path)
+
+
+def test_a_directory_without_a_record_has_an_advice(tmp_path):
+    assert advice_without_record(tmp_path) == ""
+    (tmp_path / "checkpoints" / "7").mkdir(parents=True)
+    assert " Its checkpoints are only usable with the config.json of their run." in advice_without_record(tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    for path in (tmp_path / "checkpoints", tmp_path / "checkpoints" / "7"):
+        assert advice_without_record(path) == f" It is inside of a run. Pass {tmp_path} instead."

@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+import types
 
 import numpy as np
 import pytest
@@ -52,3 +53,19 @@ def test_start_of_a_population_prints_its_members(capsys):
     announcements.print_start("points", run, Steps(run, CONFIG, run.devices(2), "pmap"))
     lines = capsys.readouterr().out.splitlines()
     assert lines[1] == "population of 2 members on 2 x cpu: member 0 (seed 0); member 1 (seed 1)"
+
+
+@pytest.mark.parametrize(
+    ("labels", "used", "end"),
+    [
+        (None, (), ""),
+        ([0, 1, 0], ("a", "b"), ", 2 classes"),
+        ([0, 0, 0], ("a",), ", 1 class"),
+        ([0, 1, 0], (), ", 2 classes, which this model does not use"),
+    ],
+)
+def test_the_line_of_the_data_says_whether_classes_are_used(labels, used, end):
+    images = np.zeros((3, 4, 5, 1), np.uint8)
+    source = Arrays(images, None if labels is None else np.array(labels), "made")
+    experiment = types.SimpleNamespace(source=source, sampling=types.SimpleNamespace(classes=used))
+    assert announcements.data_line(experiment) == f"3 examples of made, shape 4 x 5 x 1{end}"
