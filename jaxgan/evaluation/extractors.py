@@ -210,8 +210,11 @@ def _features_without_weights(data: Source) -> str:
     """Return the name of the features for data without Inception's weights, and warn if it is ``random``."""
     if data.classes or len(data.shape) != 3:
         return "classifier"
+    reason = "has no labels"
+    if getattr(data, "sizes_differ", False):
+        reason = "has images of different sizes, which are read without labels unless `resolution` is set,"
     warn(
-        f"{data.name} has no labels and `weights` are not given, so the metrics compare features of a fixed random "
+        f"{data.name} {reason} and `weights` are not given, so the metrics compare features of a fixed random "
         "network. Their names contain the word random, and they are not comparable with published ones. "
         f"{WEIGHTS_FILE.source}",
         above=2,

@@ -198,6 +198,13 @@ def test_features_of_one_size_refuse_images_of_different_sizes(mixed):
         compare(source, source, ("fid",), Pixel())
 
 
+def test_labels_that_are_not_read_are_not_called_missing(tmp_path):
+    shapes = {"cat/a.png": (8, 9), "cat/b.png": (9, 8), "dog/a.png": (8, 8), "dog/b.png": (7, 8)}
+    path = files.folder(tmp_path / "set", {name: files.encoded(picture(*s), "png") for name, s in shapes.items()})
+    with pytest.warns(UserWarning, match=r"set has images of different sizes, which are read without labels unless"):
+        jaxgan.evaluation.fid(str(path), str(path))
+
+
 def test_a_damaged_image_is_named(mixed, tmp_path):
     for i, image in enumerate(mixed[1]):
         Image.fromarray(image).save(tmp_path / f"{i}.png")
