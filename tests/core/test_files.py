@@ -57,7 +57,7 @@ def test_an_error_leaves_the_old_file_and_no_other(tmp_path):
     path = tmp_path / "a.npz"
     path.write_bytes(b"old")
     with pytest.raises(TypeError), replacing(path) as file:
-        file.write("text, not bytes")  # pyright: ignore[reportArgumentType]
+        file.write("text, not bytes")  # pyright: ignore[reportCallIssue, reportArgumentType]
     assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
 
 
