@@ -21,6 +21,7 @@ from jaxgan.version import __version__
 ARTEFACTS = (".jaxgan",)  # suffixes of files of compiled functions, which ``jaxgan export`` writes
 
 
+@errors.ending_quietly()  # also while packages are imported, which takes seconds
 def main(arguments: list[str] | None = None) -> None:
     """Execute the command that the command line names, and exit with its exit code if it fails.
 

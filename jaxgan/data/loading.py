@@ -1,6 +1,7 @@
 """Load a data set by its path or its name, as a ``Source`` that reads examples by index."""
 
 import difflib
+import math
 import shlex
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 from jaxgan.data import datasets, images, photos, toy
 from jaxgan.data.array_checks import check_examples
 from jaxgan.data.array_files import load_arrays
-from jaxgan.data.decoding import resize_images
+from jaxgan.data.decoding import MAX_PIXELS, resize_images
 from jaxgan.data.folders import is_image_store
 from jaxgan.data.layouts import find_split
 from jaxgan.data.source import Arrays, Source, read_into_memory, size_in_bytes
@@ -173,9 +174,12 @@ def check_no_split(split: str, data: str) -> None:
 
 
 def check_resolution(resolution: int | None) -> None:
-    """Raise a ``ValueError`` if ``resolution`` is below 1; None is allowed."""
+    """Raise a ``ValueError`` if ``resolution`` is below 1 or an image has too many pixels; None is allowed."""
     if resolution is not None and resolution < 1:
         raise ValueError(f"`resolution` must be at least 1, got {resolution}.")
+    largest = math.isqrt(MAX_PIXELS)
+    if resolution is not None and resolution > largest:
+        raise ValueError(f"`resolution` must be at most {largest:,}, got {resolution:,}.")
 
 
 def cache_if_small(source: Source) -> Source:

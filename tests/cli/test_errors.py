@@ -167,6 +167,22 @@ def test_a_missing_model_is_a_mistake_that_is_named_in_one_line(capsys, tmp_path
     assert capsys.readouterr().err == "error: none.jaxgan: No such file or directory. Check the path.\n"
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_before_a_command_is_executed_ends_quietly(capsys, monkeypatch, number):
+    monkeypatch.setattr(console, "_run_command", lambda *_: signal.raise_signal(number))
+    with pytest.raises(SystemExit) as stop:
+        console.main(["report", "run"])
+    assert stop.value.code == 128 + number
+    assert capsys.readouterr().err == f"stopped by {signal.Signals(number).name}\n"
+
+
+def test_a_resolution_that_no_image_can_have_is_refused(capsys, tmp_path):
+    with pytest.raises(SystemExit) as stop:
+        console.main(["fid", str(tmp_path), str(tmp_path), "--features", "random", "--resolution", "999999999"])
+    assert stop.value.code == 2
+    assert "--resolution must be at most 23,170, got 999,999,999." in capsys.readouterr().err
+
+
 def test_an_argument_may_have_a_flag_of_another_name():
     assert as_flags("`count` and `seed`", {"count": "--evaluate-count"}) == "--evaluate-count and `seed`"
 
