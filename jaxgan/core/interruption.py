@@ -7,6 +7,7 @@ SIGXCPU, which schedulers send some time before they end a job. Systems without 
 import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
@@ -75,10 +76,16 @@ def raising_interrupted() -> Iterator[None]:
         silence_closed_terminal()
         raise Interrupted(number)
 
-    before = handle(receive)
+    def report_unraisable(unraisable: Any) -> None:
+        if not isinstance(unraisable.exc_value, Interrupted):
+            report(unraisable)
+
+    before, report = handle(receive), sys.unraisablehook
+    sys.unraisablehook = report_unraisable
     try:
         yield
     finally:
+        sys.unraisablehook = report
         restore(before)
         _pending.clear()
 

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import signal
+import sys
 import warnings
 
 import jax
@@ -174,6 +175,18 @@ def test_a_signal_before_a_command_is_executed_ends_quietly(capsys, monkeypatch,
         console.main(["report", "run"])
     assert stop.value.code == 128 + number
     assert capsys.readouterr().err == f"stopped by {signal.Signals(number).name}\n"
+
+
+def test_a_signal_that_python_discards_prints_no_traceback(capsys, monkeypatch):
+    class Collected:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)  # Python prints an exception of this method, and continues
+
+    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)  # in place of pytest's, which collects them
+    with ending_quietly():
+        Collected()
+    assert capsys.readouterr().err == ""
+    assert sys.unraisablehook is sys.__unraisablehook__
 
 
 def test_a_resolution_that_no_image_can_have_is_refused(capsys, tmp_path):
