@@ -17,6 +17,8 @@ _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK", "SIGUSR1", "SIGUSR2", "SIGX
 STOPPING = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 _OUTPUTS = (1, 2)  # the file descriptors of standard output and standard error
 
+_SECONDS_UNTIL_AGAIN = 0.1  # time after which a signal is sent again whose exception Python discarded
+
 _pending: list[int] = []  # the signals that ``raising_interrupted`` received
 
 Handler = Callable[[int, FrameType | None], Any]
@@ -67,8 +69,8 @@ def restore(handlers: dict[int, Any]) -> None:
 def raising_interrupted() -> Iterator[None]:
     """Raise ``Interrupted`` on a signal inside the ``with`` block, so that the body can remove its temporary files.
 
-    Python discards exceptions of signals in some places, such as callbacks from compiled code. ``pending`` returns the
-    number of such a signal.
+    Python discards exceptions of signals in some places, such as callbacks from compiled code. Such a signal is sent
+    again after ``_SECONDS_UNTIL_AGAIN``, and ``pending`` returns its number.
     """
 
     def receive(number: int, frame: FrameType | None) -> None:
@@ -77,8 +79,16 @@ def raising_interrupted() -> Iterator[None]:
         raise Interrupted(number)
 
     def report_unraisable(unraisable: Any) -> None:
-        if not isinstance(unraisable.exc_value, Interrupted):
+        if isinstance(unraisable.exc_value, Interrupted):
+            timer = threading.Timer(_SECONDS_UNTIL_AGAIN, send_again, (unraisable.exc_value.number,))
+            timer.daemon = True
+            timer.start()
+        else:
             report(unraisable)
+
+    def send_again(number: int) -> None:
+        if number in _pending:  # the block has not ended
+            os.kill(os.getpid(), number)
 
     before, report = handle(receive), sys.unraisablehook
     sys.unraisablehook = report_unraisable

@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 
 import pytest
 
@@ -60,3 +61,16 @@ def test_the_first_discarded_signal_is_pending_until_the_block_ends():
                 os.kill(os.getpid(), number)
         assert pending() == signal.SIGUSR1
     assert pending() == 0
+
+
+def test_a_discarded_signal_ends_the_block_soon(monkeypatch):
+    class Collected:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)  # Python discards an exception of this method
+
+    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)  # in place of pytest's, which collects them
+    with pytest.raises(Interrupted), raising_interrupted():
+        Collected()
+        for _ in range(100):
+            time.sleep(0.1)
+        pytest.fail("The signal was ignored.")
