@@ -88,7 +88,7 @@ class PrivateGame(GameWrapper):
         players, names, size = dict(self.game.players), self.private_players, _batch_size(self.batch)
         _check_networks(self.game)
         # Two games with the same key and another scale of the noise must not draw multiples of the same noise.
-        key = _absorb(self.key, np.float32([self.noise_multiplier, self.l2_clip, size]).view(np.uint32))
+        key = _absorb(self.key, np.array([self.noise_multiplier, self.l2_clip, size], np.float32).view(np.uint32))
         for i, name in enumerate(names):
             scale = self.noise_multiplier * self.l2_clip / size
             players[name] = dataclasses.replace(

@@ -22,7 +22,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from jaxgan.core.json_files import read_json
+from jaxgan.core.json_files import JsonError, read_json
 
 PARTS = ("state", "checksums", "metrics")  # a directory with at least one of these parts is a checkpoint
 TEMPORARY = ".orbax-checkpoint-tmp"  # part of the names that Orbax gives to checkpoints that are not complete
@@ -116,12 +116,13 @@ def read_score(directory: Path, step: int) -> Score:
       step: the step of the checkpoint.
 
     Raises:
-      JsonError: if the file of the score is damaged.
+      JsonError: if the file of the score is damaged or missing.
     """
+    path = directory / str(step) / "metrics" / "metrics"
     try:
-        found = read_json(directory / str(step) / "metrics" / "metrics", {"score": float, "by?": str}, fix="")
+        found = read_json(path, {"score": float, "by?": str}, fix="")
     except FileNotFoundError:
-        return Score()
+        raise JsonError(f"{path} is missing.") from None
     value = float(found["score"])
     return Score(value if np.isfinite(value) else NO_SCORE, found.get("by", "pixels"))
 

@@ -63,7 +63,8 @@ def write_score(folder, content):
     ],
 )
 def test_a_score_is_read_with_its_method(content, expected, tmp_path):
-    assert read_score(tmp_path, 7) == Score(NO_SCORE, "pixels")
+    with pytest.raises(JsonError, match=r"metrics is missing\.$"):
+        read_score(tmp_path, 7)
     write_score(tmp_path, json.dumps(content))
     assert read_score(tmp_path, 7) == expected
     write_score(tmp_path, json.dumps(content)[:-1])
