@@ -93,7 +93,7 @@ def load(
             f"`{argument}` {data!r} is an exported generator, not a data set. To use its samples, run `jaxgan sample "
             f"{shlex.quote(data)} --count 10000 --out samples.npz` and pass samples.npz."
         )
-    elif path.is_file():
+    elif path.exists():
         kind = f"a {path.suffix} file" if path.suffix else "a file without a suffix"
         raise ValueError(f"`{argument}` must be a folder, or a .zip, .npz or .npy file, got {kind}, {data!r}.")
     elif data.partition(":")[0] == "photos":

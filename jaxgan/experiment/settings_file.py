@@ -237,7 +237,7 @@ def check_types(values: Mapping[str, Any], dataclass: type, where: Any) -> None:
         if not _has_type(value, hints[name]):
             raise ValueError(
                 f"The value of {name} in {where} must be of the type {inspect.formatannotation(hints[name])}, got "
-                f"{reprlib.repr(value)}."
+                f"{reprlib.repr(value)}. Correct it, or restore the file from a backup."
             )
 
 

@@ -104,3 +104,10 @@ def test_unsupported_data_raise():
 def test_float_images_may_leave_their_range_by_rounding_errors():
     images = np.array([-1.0009, 1.0009], np.float32).reshape(2, 1, 1, 1)
     np.testing.assert_array_equal(as_source(images).read(np.arange(2))["image"], images)
+
+
+def test_a_device_is_not_a_data_set():
+    with pytest.raises(
+        ValueError, match=r"must be a folder, or a .* file, got a file without a suffix, '/dev/zero'\.$"
+    ):
+        load("/dev/zero")
