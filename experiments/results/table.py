@@ -37,7 +37,8 @@ exact command, the seed, the versions of JAX and Python, and the protocol of eac
 features that were compared, and the data that the samples were compared with. Scores with different protocols cannot be
 compared. [docs/results.md](../docs/results.md) describes each experiment, its differences from the paper, and the
 settings that were tried. The programs in [benchmarks/](benchmarks/) measure speed; their results are in
-[docs/benchmarks.md](../docs/benchmarks.md).
+[docs/benchmarks.md](../docs/benchmarks.md). The program [chaos/](chaos/) kills and damages runs to check that nothing
+is lost; its results are in [docs/reliability.md](../docs/reliability.md).
 
 To add a result, train and evaluate a run, then record it and update this page:
 

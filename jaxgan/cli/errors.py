@@ -9,13 +9,13 @@ options of a run, and the functions of the library check their other arguments.
 """
 
 import contextlib
-import errno
 import os
 import re
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 
+from jaxgan.core.files import DISK_FULL
 from jaxgan.core.interruption import Interrupted, raising_interrupted
 from jaxgan.core.notes import message_with_notes
 from jaxgan.core.text import say
@@ -185,9 +185,8 @@ def find_fix(error: BaseException, command: str, less_memory: str = "") -> str:
 
 def is_disk_full(error: BaseException | None) -> bool:
     """Return whether an error, or one of the errors that caused it, was a full disk or an exceeded quota."""
-    causes = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     if error is None:
         return False
     # Errors of TensorStore contain the system's message, but not its error number.
-    in_message = any(os.strerror(cause) in str(error) for cause in causes)
-    return in_message or getattr(error, "errno", None) in causes or is_disk_full(error.__cause__)
+    in_message = any(os.strerror(cause) in str(error) for cause in DISK_FULL)
+    return in_message or getattr(error, "errno", None) in DISK_FULL or is_disk_full(error.__cause__)

@@ -9,21 +9,26 @@ import contextlib
 import logging
 import sys
 from collections.abc import Iterator
+from types import TracebackType
 from typing import Any
 
 _LOG = logging.getLogger("jaxgan.libraries")
 _LOGGERS = ("asyncio", "absl")  # Orbax logs with absl
+_show_exception = sys.excepthook
 
 
 @contextlib.contextmanager
 def logged_as_debug() -> Iterator[None]:
-    """Send the reports of libraries to the debug log inside a ``with`` block."""
+    """Send the reports of libraries to the debug log inside a ``with`` block.
+
+    Reports that reach ``sys.excepthook`` are sent to the debug log for the rest of the process.
+    """
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     show = sys.unraisablehook
 
     def record(unraisable: Any) -> None:
         """Log an error of a callback that TensorStore runs in its own thread, or of a coroutine that Orbax left."""
-        if _is_of_event_loop(unraisable):
+        if _is_of_event_loop(unraisable.exc_value):
             _LOG.debug("%s", unraisable.err_msg, exc_info=unraisable.exc_value)
         else:
             show(unraisable)
@@ -31,6 +36,7 @@ def logged_as_debug() -> Iterator[None]:
     for logger in loggers:
         logger.addFilter(_log_as_debug)
     sys.unraisablehook = record
+    sys.excepthook = _record_exception
     try:
         yield
     finally:
@@ -44,6 +50,13 @@ def _log_as_debug(report: logging.LogRecord) -> bool:
     return False
 
 
-def _is_of_event_loop(unraisable: Any) -> bool:
-    error = unraisable.exc_value
+def _record_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Log an error of a callback in a thread of TensorStore. Such threads can end after the command."""
+    if _is_of_event_loop(error):
+        _LOG.debug("%s", error, exc_info=error)
+    else:
+        _show_exception(kind, error, trace)
+
+
+def _is_of_event_loop(error: BaseException | None) -> bool:
     return isinstance(error, RuntimeError) and "Event loop is closed" in str(error)

@@ -1,6 +1,7 @@
 """Write output files with clear error messages, replace files atomically, and read files of limited size."""
 
 import contextlib
+import errno
 import io
 import itertools
 import os
@@ -9,6 +10,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, BinaryIO
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # a full disk, an exceeded quota, an exceeded limit of the file
 
 
 @contextlib.contextmanager
@@ -49,10 +52,15 @@ def reason_of(error: BaseException) -> str:
     >>> reason_of(OSError(28, "No space left on device"))
     'No space left on device'
 
+    The long messages of TensorStore about a full disk are reduced to the system's text in them.
+
     Args:
       error: the error.
     """
     message = str(getattr(error, "strerror", None) or error).strip() or type(error).__name__
+    for cause in DISK_FULL:
+        if os.strerror(cause) in message:
+            return os.strerror(cause)
     return message.split("\n")[0].rstrip(".")
 
 

@@ -57,6 +57,17 @@ def test_errors_of_closed_event_loops_are_logged_and_other_errors_are_shown(show
     assert shown == [other, after]
 
 
+def test_errors_of_threads_are_logged_until_the_process_ends(monkeypatch, capsys, caplog):
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # restored after the test
+    caplog.set_level(logging.DEBUG, "jaxgan.libraries")
+    with logged_as_debug():
+        pass
+    sys.excepthook(RuntimeError, RuntimeError("Event loop is closed"), None)
+    assert caplog.messages == ["Event loop is closed"] and not capsys.readouterr().err
+    sys.excepthook(ValueError, ValueError("mine"), None)
+    assert "ValueError: mine" in capsys.readouterr().err
+
+
 def test_the_terminal_is_restored_after_an_error(shown):
     before = sys.unraisablehook
     with pytest.raises(ValueError, match="mine"), logged_as_debug():

@@ -54,7 +54,7 @@ def test_metrics_are_grouped_by_what_they_need():
 
 def test_unknown_metrics_and_small_counts_are_rejected():
     quality.check_metrics(quality.METRICS, 2)
-    with pytest.raises(ValueError, match="`count` must be at least 2, got 1"):
+    with pytest.raises(ValueError, match="`count` must be between 2 and 1,000,000, got 1"):
         quality.check_metrics(["fid"], 1)
     with pytest.raises(ValueError, match=r"`metrics` must be one or more of fid, .*, ssim, got no metric\."):
         quality.check_metrics([], None)

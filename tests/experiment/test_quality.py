@@ -92,9 +92,8 @@ def test_samples_are_determined_by_their_seed_and_index():
         (["--weights", WEIGHTS, *HOW, "--metrics", "fud"], "--metrics must be one or more of fid, kid,"),
         (["--weights", "none.pth", "--member", 1], "--member must be 0 for the run in"),
         (["--weights", "none.pth", "--step", 7], "--step must be the step of a checkpoint"),
-        ([], "Pass Inception's --weights, or use data with labels"),
         (["--features", "inception-64"], "--features inception-64 requires the file with Inception's weights"),
-        (["--features", "pixels"], "--features must be one of classifier, inception-64"),
+        (["--features", "pixels"], "--features must be one of classifier, random, inception-64"),
         (["--best", "--step", 2], "--best and --step 2 cannot be combined"),
     ],
 )

@@ -96,7 +96,7 @@ def test_cyclegan_image_sheet_and_data():
     sheet = cyclegan.cycle_sheet("g_ab", "g_ba", "input")(cycle_nets(), {"input": IMAGES.repeat(2, 0)}, KEYS)
     assert sheet.shape == (24, 16, 16, 3)
     np.testing.assert_allclose(sheet[8:16], 2 * IMAGES.repeat(2, 0), rtol=1e-6)
-    source = cyclegan.load_domains(cyclegan.Config(), "photos:gravel", "train")
+    source = cyclegan.load_domains(cyclegan.Config(), "photos:gravel", "train", "data")
     assert isinstance(source, Unpaired) and source.read(np.arange(2))["input"].shape == (2, 32, 32, 1)
 
 
@@ -149,9 +149,11 @@ def test_pix2pix_inputs():
 def test_pix2pix_data_and_directions(tmp_path):
     side_by_side = np.concatenate([np.zeros((8, 8, 3)), np.full((8, 8, 3), 255)], 1).astype(np.uint8)
     path = folder(tmp_path / "pairs", {"a.png": encoded(side_by_side, "png")})
-    example = pix2pix.load_pairs(pix2pix.Config(inputs="pairs", data=str(path)), str(path), "train").read(np.arange(1))
+    example = pix2pix.load_pairs(pix2pix.Config(inputs="pairs", data=str(path)), str(path), "train", "data").read(
+        np.arange(1)
+    )
     assert (example["input"].mean(), example["image"].mean()) == (255, 0)  # from right to left
-    assert "input" not in pix2pix.load_pairs(pix2pix.Config(), "photos:china", "train").read(np.arange(1))
+    assert "input" not in pix2pix.load_pairs(pix2pix.Config(), "photos:china", "train", "data").read(np.arange(1))
     assert set(pix2pix.translations(pix2pix.Config(inputs="grey"), 1, 3, 16)) == {"to_image", "remake"}
     assert set(pix2pix.translations(pix2pix.Config(inputs="hole"), 4, 3, 16)) == {"to_image"}
     pix2pix.check(pix2pix.Config())

@@ -64,7 +64,7 @@ def test_a_missing_coordinator_ends_the_command_in_one_line(tmp_path, monkeypatc
 
 def test_an_empty_coordinator_is_refused(tmp_path, capsys):
     code, text = programs.run(capsys, "--run-dir", tmp_path / "run", *TINY, "--coordinator", "", "--num-processes", 2)
-    assert code == 2 and "error: --coordinator must be host:port" in text
+    assert code == 2 and "error: --coordinator must not be empty" in text
     assert not (tmp_path / "run").exists()
 
 
