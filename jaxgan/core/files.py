@@ -52,15 +52,10 @@ def reason_of(error: BaseException) -> str:
     >>> reason_of(OSError(28, "No space left on device"))
     'No space left on device'
 
-    The long messages of TensorStore about a full disk are reduced to the system's text in them.
-
     Args:
       error: the error.
     """
     message = str(getattr(error, "strerror", None) or error).strip() or type(error).__name__
-    for cause in DISK_FULL:
-        if os.strerror(cause) in message:
-            return os.strerror(cause)
     return message.split("\n")[0].rstrip(".")
 
 

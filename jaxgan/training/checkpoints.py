@@ -5,6 +5,7 @@ Checkpoints are verified when they are read. If the newest checkpoint is damaged
 """
 
 import concurrent.futures
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 
-from jaxgan.core.files import check_is_text, move_aside, reason_of
+from jaxgan.core.files import DISK_FULL, check_is_text, move_aside, reason_of
 from jaxgan.core.state import State
 from jaxgan.core.text import say
 from jaxgan.training import checkpoint_files
@@ -111,7 +112,7 @@ class Checkpoints:
             self._remove_old(step)
         except Exception as error:  # Orbax raises many types of errors
             raise OSError(
-                f"Checkpoint {step} could not be written to {self._directory}: {reason_of(error)[:200]}."
+                f"Checkpoint {step} could not be written to {self._directory}: {_short_reason(error)}."
             ) from error
 
     def _make_room(self, step: int) -> None:
@@ -247,7 +248,7 @@ class Checkpoints:
         except MemoryError:
             raise
         except Exception as error:  # Orbax, TensorStore and JSON raise many types of errors for damaged files
-            return None, reason_of(error)[:200]
+            return None, _short_reason(error)
 
     def _set_aside(self, damaged: Mapping[int, str]) -> None:
         """Move damaged checkpoints to the directory ``damaged``, after an older checkpoint was found to be intact.
@@ -309,3 +310,9 @@ def _name(path) -> str:
 
 def _raw(leaf):
     return jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
+
+
+def _short_reason(error: Exception) -> str:
+    """Return the reason of an error of Orbax. Its long messages about a full disk are reduced to the system's text."""
+    full = (os.strerror(cause) for cause in DISK_FULL)
+    return next((text for text in full if text in str(error)), reason_of(error)[:200])

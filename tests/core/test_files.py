@@ -1,6 +1,5 @@
 """Tests of writing, replacing and moving files, and of reading files of limited size."""
 
-import errno
 import os
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from jaxgan.core.files import (
     naming,
     open_regular,
     read_limited,
-    reason_of,
     replacing,
     write_atomically,
     writing_out,
@@ -136,9 +134,3 @@ def test_only_regular_files_up_to_a_limit_are_read(tmp_path):
         read_limited(tmp_path / "none", 5)
     with pytest.raises(OSError, match=r"a\.json/b cannot be read: Not a directory\.$"):
         read_limited(path / "b", 5)
-
-
-def test_the_reason_of_a_full_disk_is_the_text_of_the_system():
-    text = f'RESOURCE_EXHAUSTED: Error writing "step/0" in OCDBT database: {os.strerror(errno.ENOSPC)} [type=open]'
-    assert reason_of(RuntimeError(text)) == "No space left on device"
-    assert reason_of(RuntimeError("Out of memory.\nmore")) == "Out of memory"
