@@ -170,11 +170,6 @@ def test_a_change_of_the_data_is_reported(tmp_path, capsys):
     folder(tmp_path / "images", {"cat/new.png": noise()})
     code, text = run(capsys, *command, 3)
     assert (code, "the recorded value of examples is 16, got 17. Restore the data" in text) == (2, True), text
-    (tmp_path / "images" / "cat" / "new.png").unlink()
-    (tmp_path / "images" / "dog").rename(tmp_path / "images" / "hound")
-    code, text = run(capsys, *command, 3)
-    message = "the recorded value of classes is 2 (cat, dog), got 2 (cat, hound)"
-    assert (code, message in text) == (2, True), text
     assert programs.inspect(capsys, tmp_path / "run") == before
 
 

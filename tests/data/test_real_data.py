@@ -43,6 +43,7 @@ def test_training_on_resized_mnist_arrays(test_data, tmp_path, capsys):
 
 
 @pytest.mark.integration
+@pytest.mark.filterwarnings("ignore:.*the split train is used:UserWarning")
 @pytest.mark.parametrize(
     ("archive", "suffix", "size"),
     [("eurosat/eurosat_River.tar.xz", ".png", 64), ("cifar10/cifar10_jpeg_q75.tar.xz", ".jpg", 32)],

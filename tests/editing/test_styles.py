@@ -432,7 +432,7 @@ WRONG = {
     (
         "--direction",
         "sefa:4",
-    ): "--direction must be sefa:0 to sefa:3, or a class (0, 1, 2, 3, 4, 5, 6, 7, 8, 9), got 'sefa:4'",
+    ): "--direction must be sefa:0 to sefa:3, or a class, got 'sefa:4'",
     ("--direction", "sefa:x"): "--direction must be sefa:0 to sefa:3",
     (
         "--direction",

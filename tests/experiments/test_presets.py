@@ -171,7 +171,7 @@ def test_photos_of_any_size_need_no_further_advice(name, resolution, monkeypatch
     assert config.resolution == resolution
     if name == "stylegan2":
         assert config.r1_gamma == 0.0002 * resolution**2 / 16
-    source = Arrays(black(resolution, resolution, 3, count=300))
+    source = Arrays(128 + black(resolution, resolution, 3, count=300))
     built = module_of(name).build(config, source)
     state = jax.eval_shape(built.game.init, jax.random.key(0))
     assert count_parameters(state.params) < 2_000_000

@@ -103,12 +103,12 @@ CONTENT = {
     "no file of VGG19": (
         {"content_loss": "vgg19"},
         3,
-        "requires `content_file`, the file of its weights. Download them from https://download.pytorch",
+        "requires `content_file`, the file of its weights. To download the file, run `jaxgan weights vgg19`; or save https://download.pytorch",
     ),
     "no file of Inception": (
         {"content_loss": "inception"},
         3,
-        "the file of its weights. Download pt_inception-2015-12-05-6726825d.pth",
+        "the file of its weights. To download the file, run `jaxgan weights inception`; or save ",
     ),
     "unused file": (
         {"content_loss": "pixels", "content_file": "x.pth"},
