@@ -21,13 +21,10 @@ from jaxgan.core.classes import natural_order
 from jaxgan.core.files import open_regular, reason_of
 from jaxgan.core.json_files import JsonError, read_json
 from jaxgan.core.text import list_names
-from jaxgan.core.zip_files import DAMAGE
+from jaxgan.core.zip_files import DAMAGE, FREE_BYTES, check_sizes
 from jaxgan.data.image_formats import image_suffixes, is_recognized, plugin_for
 from jaxgan.data.system_files import is_system_name
 
-# Largest uncompressed size of a zip member that is read, in bytes, as a protection against decompression bombs. Images
-# that Pillow can open are smaller.
-MAX_BYTES = 2**29
 MAX_RECORD_BYTES = 2**20  # largest config.json that is read, in bytes; the config.json of a run is smaller
 MAX_DEPTH = 100  # maximum number of folders inside each other
 LABEL_FILE = "dataset.json"  # the file with the labels of StyleGAN's data sets, see ``jaxgan.data.dataset_json``
@@ -183,17 +180,16 @@ class _Zip:
             if not hasattr(self._of_thread, "archive"):
                 self._of_thread.archive = zipfile.ZipFile(self._path)
             archive = self._of_thread.archive
-            size = archive.getinfo(name).file_size
-            if size > MAX_BYTES:
-                raise ValueError(
-                    f"{self.name}: the member {name!r} has {size:,} bytes after decompression, and images may have at "
-                    f"most {MAX_BYTES:,}. Remove it."
-                )
+            member = archive.getinfo(name)
+            if member.file_size > FREE_BYTES:  # an image of usual size is read without asking for the available memory
+                check_sizes([member])
             return io.BytesIO(archive.read(name))
         except DAMAGE as error:
             raise ValueError(
                 f"{self.name}: the member {name!r} cannot be read: {reason_of(error)}. Create the zip file again."
             ) from None
+        except ValueError as error:
+            raise ValueError(f"{self.name}: the member {name!r} cannot be read: {error}") from None
 
 
 def _is_folder(entry: os.DirEntry) -> bool:

@@ -353,10 +353,13 @@ def test_resizing_ignores_the_colour_of_transparent_pixels():
 
 
 def test_a_large_zip_member_raises_before_it_is_read(tmp_path, monkeypatch):
-    path = archive(tmp_path / "a.zip", {"a.png": png(0), "b.png": bytes(5000)})
+    path = archive(tmp_path / "a.zip", {"b.png": bytes(5000)})
     assert path.stat().st_size < 1000
-    monkeypatch.setattr("jaxgan.data.folders.MAX_BYTES", 4000)
-    message = r"the member 'b\.png' has 5,000 bytes after decompression, and images may have at most 4,000"
+    monkeypatch.setattr("jaxgan.core.zip_files.FREE_BYTES", 4000)
+    monkeypatch.setattr("jaxgan.data.folders.FREE_BYTES", 4000)
+    monkeypatch.setattr("jaxgan.core.zip_files.MAX_RATIO", 1)
+    monkeypatch.setattr("zipfile.ZipFile.read", lambda *_: pytest.fail("The member was decompressed."))
+    message = r"a\.zip: the member 'b\.png' cannot be read: the file would grow from .* to 5\.00 kB"
     with pytest.raises(ValueError, match=message):
         ImageFiles(path)
 
