@@ -6,8 +6,6 @@ would create a file (the canary).
 
 import io
 import json
-import os
-import pickle
 import stat
 import struct
 import sys
@@ -16,11 +14,9 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from experiments.chaos.case import Case
 from experiments.chaos.mutations import write
-from experiments.chaos.readers import Kind, kinds
+from experiments.chaos.readers import Kind, kinds, make_zip
 from experiments.chaos.sandbox import Sandbox
 
 COUNT = 1000  # more than there are files, so that all of them are tried
@@ -66,45 +62,46 @@ def files(known: dict[str, Kind], canary: Path) -> Iterator[tuple[str, str, byte
     yield from _disguised(canary)
 
 
-class _Attack:
-    """An object whose unpickling creates the canary."""
-
-    def __init__(self, canary: Path, call: int):
-        self._calls = (
-            (os.system, (f"touch {canary}",)),
-            (open, (str(canary), "w")),
-            (exec, (f"open({str(canary)!r}, 'w')",)),
-            (eval, (f"open({str(canary)!r}, 'w')",)),
-        )
-        self._call = call
-
-    def __reduce__(self):
-        return self._calls[self._call]
-
-
 def _pickles(known: dict[str, Kind], canary: Path) -> Iterator[tuple[str, str, bytes]]:
-    for call in range(4):
-        attack = _Attack(canary, call)
+    """Yield pickles that call a function, which are written by hand, because nothing here may read or make pickles."""
+    opening = f"open({str(canary)!r}, 'w')"
+    calls = {
+        "os.system": ("posix", "system", [f"touch {canary}"]),
+        "open": ("builtins", "open", [str(canary), "w"]),
+        "exec": ("builtins", "exec", [opening]),
+        "eval": ("builtins", "eval", [opening]),
+    }
+    for call, function in calls.items():
         for protocol in (0, 2, 4):
-            yield f"pickle, call {call}, protocol {protocol}", "older pth", pickle.dumps(attack, protocol)
-        zipped = _zip({"m/data.pkl": pickle.dumps({"weight": attack}, 2), "m/byteorder": b"little"})
-        yield f"pickle in a zip, call {call}", "pth", zipped
-        objects = np.array([attack], object)
-        file = io.BytesIO()
-        np.save(file, objects, allow_pickle=True)
-        yield f"array of objects, call {call}", "npy", file.getvalue()
+            content = _pickle(_call(*function, protocol), protocol)
+            yield f"pickle, call of {call}, protocol {protocol}", "older pth", content
+        state_dict = _pickle(b"}" + _text("weight") + _call(*function, 2) + b"s", 2)
+        zipped = _zip({"m/data.pkl": state_dict, "m/byteorder": b"little"})
+        yield f"pickle in a zip, call of {call}", "pth", zipped
+        objects = _npy_header("(1,)", "|O") + _pickle(_call(*function, 4), 4)
+        yield f"array of objects, call of {call}", "npy", objects
         for kind, name in (("npz", "images"), ("weights npz", "weight"), ("voxel npz", "voxels"), ("projection", "ws")):
-            file = io.BytesIO()
-            arrays: dict = {name: objects}
-            np.savez(file, **arrays)
-            yield f"array of objects, call {call}", kind, file.getvalue()
-        weights = io.BytesIO()
-        np.savez(weights, w=objects)
-        yield (
-            f"array of objects, call {call}",
-            "translator",
-            _with_members(known["translator"], {"weights.npz": weights.getvalue()}),
-        )
+            yield f"array of objects, call of {call}", kind, _zip({f"{name}.npy": objects})
+        weights = _zip({"w.npy": objects})
+        translator = _with_members(known["translator"], {"weights.npz": weights})
+        yield f"array of objects, call of {call}", "translator", translator
+
+
+def _pickle(operations: bytes, protocol: int) -> bytes:
+    return (b"" if protocol == 0 else b"\x80" + bytes([protocol])) + operations + b"."
+
+
+def _call(module: str, name: str, arguments: list[str], protocol: int) -> bytes:
+    """Return the operations of a pickle that call a function with texts."""
+    function = f"c{module}\n{name}\n".encode()
+    if protocol == 4:
+        function = _text(module) + _text(name) + b"\x93"
+    texts = [f"V{argument}\n".encode() if protocol == 0 else _text(argument) for argument in arguments]
+    return function + b"(" + b"".join(texts) + b"tR"
+
+
+def _text(text: str) -> bytes:
+    return b"X" + struct.pack("<L", len(text.encode())) + text.encode()
 
 
 def _zips() -> Iterator[tuple[str, str, bytes]]:
@@ -129,8 +126,9 @@ def _zips() -> Iterator[tuple[str, str, bytes]]:
     second = content.rindex(b"PK\x01\x02")
     overlapping = content[: second + 42] + struct.pack("<L", 0) + content[second + 46 :]
     yield "members that overlap", "npz", overlapping
-    yield "encrypted member", "npz", _flagged(_zip({"images.npy": b"x" * 100}), 1)
-    yield "unknown compression", "npz", _zip({"images.npy": b"x"}).replace(b"\x00\x00\x00\x00", b"\x63\x00\x00\x00", 1)
+    plain = _zip({"images.npy": b"x" * 100})
+    yield "encrypted member", "npz", _in_directory(plain, 8, 1)
+    yield "unknown compression", "npz", _in_directory(plain, 10, 99)
 
 
 def _bombs(known: dict[str, Kind]) -> Iterator[tuple[str, str, bytes]]:
@@ -138,12 +136,12 @@ def _bombs(known: dict[str, Kind]) -> Iterator[tuple[str, str, bytes]]:
     yield (
         "400 MB of zeros",
         "npz",
-        _zip({"images.npy": _npy_header(f"({len(zeros)},)", "|u1") + zeros}, zipfile.ZIP_DEFLATED),
+        make_zip({"images.npy": _npy_header(f"({len(zeros)},)", "|u1") + zeros}),
     )
     yield (
         "400 MB of zeros",
         "weights npz",
-        _zip({"a.npy": _npy_header(f"({len(zeros)},)", "|u1") + zeros}, zipfile.ZIP_DEFLATED),
+        make_zip({"a.npy": _npy_header(f"({len(zeros)},)", "|u1") + zeros}),
     )
     yield "400 MB of zeros as a function", "generator", _with_members(known["generator"], {"draw": zeros})
     yield (
@@ -152,10 +150,10 @@ def _bombs(known: dict[str, Kind]) -> Iterator[tuple[str, str, bytes]]:
         _with_members(known["generator"], {"metadata.json": zeros}),
     )
     yield "400 MB of zeros as weights", "translator", _with_members(known["translator"], {"weights.npz": zeros})
-    yield "400 MB of zeros as an image", "image zip", _zip({"a.png": zeros}, zipfile.ZIP_DEFLATED)
-    yield "compressed record", "pth", _zip({"m/data.pkl": zeros[: 10**8], "m/data/0": zeros}, zipfile.ZIP_DEFLATED)
+    yield "400 MB of zeros as an image", "image zip", make_zip({"a.png": zeros})
+    yield "compressed record", "pth", make_zip({"m/data.pkl": zeros[: 10**8], "m/data/0": zeros})
     for kind, method in (("lzma", zipfile.ZIP_LZMA), ("bzip2", zipfile.ZIP_BZIP2)):
-        yield f"400 MB of zeros in {kind}", "npz", _zip({"images.npy": zeros}, method)
+        yield f"400 MB of zeros in {kind}", "npz", make_zip({"images.npy": zeros}, method)
     del zeros
     yield "PNG of 40,000 x 40,000 pixels", "png image", _png(40_000, 40_000, zlib.compress(bytes(10**6)))
     yield "PNG of 2^31 x 2^31 pixels", "png image", _png(2**31 - 1, 2**31 - 1, b"")
@@ -229,25 +227,21 @@ def _disguised(canary: Path) -> Iterator[tuple[str, str, bytes]]:
             yield f"{name} in disguise", kind, _zip({"a.png": content}) if kind == "image zip" else content
 
 
-def _zip(members: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", method) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return file.getvalue()
+def _zip(members: dict[str, bytes]) -> bytes:
+    return make_zip(members, zipfile.ZIP_STORED)
 
 
 def _with_members(kind: Kind, members: dict[str, bytes]) -> bytes:
     """Return an exported model with other members."""
     with zipfile.ZipFile(io.BytesIO(kind.content)) as archive:
         content = {name: archive.read(name) for name in archive.namelist()}
-    return _zip({**content, **members}, zipfile.ZIP_DEFLATED)
+    return make_zip({**content, **members})
 
 
-def _flagged(content: bytes, flag: int) -> bytes:
-    """Set a flag of the members in the directory of a zip."""
-    start = content.index(b"PK\x01\x02") + 8
-    return content[:start] + struct.pack("<H", flag) + content[start + 2 :]
+def _in_directory(content: bytes, offset: int, value: int) -> bytes:
+    """Set the number at an offset of the first entry in the directory of a zip: its flags or its compression."""
+    start = content.index(b"PK\x01\x02") + offset
+    return content[:start] + struct.pack("<H", value) + content[start + 2 :]
 
 
 def _npy_header(shape: str, dtype: str) -> bytes:

@@ -3,6 +3,7 @@
 import io
 import json
 import struct
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +14,6 @@ from PIL import Image
 
 IMAGE_FORMATS = ("png", "jpg", "gif", "bmp", "tiff", "webp", "ppm")
 ARRAYS = {"images": np.arange(3 * 8 * 8 * 3, dtype=np.uint8).reshape(3, 8, 8, 3), "labels": np.arange(3)}
-
-
 CLASSIFIER = {"accuracy": 0.5, "Dense_1/kernel": np.ones((2, 2))}
 RECORD = {"experiment": "dcgan", "config": {"steps": 20}, "data": {"examples": 2, "shape": [8, 8, 3], "classes": []}}
 
@@ -40,7 +39,7 @@ def kinds() -> dict[str, Kind]:
     png = {"a.png": _image("png")}
     found = {f"{suffix} image": Kind(f"b.{suffix}", _image(suffix), _read_folder, png) for suffix in IMAGE_FORMATS}
     found |= {
-        "image zip": Kind("a.zip", _zip({"cat/a.png": _image("png"), "dog/b.png": _image("png")}), _read_source),
+        "image zip": Kind("a.zip", make_zip({"cat/a.png": _image("png"), "dog/b.png": _image("png")}), _read_source),
         "dataset.json": Kind("dataset.json", _json({"labels": [["a.png", 0]]}), _read_folder, png),
         "npz": Kind("a.npz", _npz(np.savez, **ARRAYS), _read_source),
         "compressed npz": Kind("a.npz", _npz(np.savez_compressed, **ARRAYS), _read_source),
@@ -74,7 +73,13 @@ def _json(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
-def _zip(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+def make_zip(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """Return a zip with these members. The result is the same at any time.
+
+    Args:
+      members: dictionary from the names of the members to their contents.
+      method: the compression, a constant of ``zipfile``.
+    """
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", method) as archive:
         for name, content in members.items():
@@ -115,7 +120,7 @@ def _torch_zip() -> bytes:
         "m/data/0": np.ones(4, "<f4").tobytes(),
         "m/version": b"3\n",
     }
-    return _zip(members, zipfile.ZIP_STORED)
+    return make_zip(members, zipfile.ZIP_STORED)
 
 
 def _torch_pickles() -> bytes:
@@ -160,8 +165,6 @@ def _projection() -> bytes:
 
 
 def _written(write: Callable[[Path], None]) -> bytes:
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "file"
         write(path)
@@ -174,7 +177,7 @@ def _without_digests(content: bytes) -> bytes:
         members = {name: archive.read(name) for name in archive.namelist()}
     metadata = json.loads(members["metadata.json"])
     del metadata["sha256"]
-    return _zip({**members, "metadata.json": _json(metadata)})
+    return make_zip({**members, "metadata.json": _json(metadata)})
 
 
 def _read_all(source: Any) -> Any:

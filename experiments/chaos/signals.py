@@ -67,7 +67,8 @@ def _send(program: Program, number: signal.Signals, phase: str, whole: Path, bro
         return Case(name, "phase not reached", True, stopped.text)
     if stopped.code is None:
         return Case(name, "hang", True, stopped.text)
-    if stopped.has_traceback or stopped.code not in (0, 128 + number):
+    allowed = (0, 128 + number) if phase == "at the end" else (128 + number,)
+    if stopped.has_traceback or stopped.code not in allowed:
         return Case(name, f"exit code {stopped.code}", True, stopped.text)
     saved = "saved at step" in stopped.text
     if phase != "at the start" and not saved:

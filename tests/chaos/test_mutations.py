@@ -60,9 +60,11 @@ def test_only_sentences_count_as_refusals(error, expected, tmp_path):
 
 
 def test_growth_of_the_memory_is_counted(monkeypatch, tmp_path):
-    for growth, expected in ((sandbox.GROWTH, "read"), (sandbox.GROWTH + 1, "memory")):
-        monkeypatch.setattr(sandbox, "_peak_bytes", iter([100, 100 + growth]).__next__)
-        assert sandbox._read(Kind("a", b"", lambda path: None), tmp_path)[0] == expected
+    """The growth is that of each file: the largest file before it does not hide it."""
+    monkeypatch.setattr(sandbox, "GROWTH", 2**26)
+    for size, expected in ((2**27, "memory"), (2**20, "read"), (2**27, "memory")):
+        kind = Kind("a", b"", lambda path, size=size: b"x" * size)
+        assert sandbox._read(kind, tmp_path)[0] == expected
 
 
 def test_mutated_files_are_read_or_refused(tmp_path):
