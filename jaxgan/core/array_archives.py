@@ -16,7 +16,8 @@ from typing import IO, BinaryIO, NamedTuple
 import numpy as np
 
 from jaxgan.core.files import open_regular
-from jaxgan.core.zip_files import check_sizes, open_zip, quote_member
+from jaxgan.core.text import quote
+from jaxgan.core.zip_files import check_sizes, open_zip
 
 _SUFFIX = ".npy"  # the suffix of the members of an .npz file
 _KINDS = "biufcUS"  # NumPy's kinds of dtypes that are read: booleans, numbers and text
@@ -121,7 +122,7 @@ def _arrays(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     for name in members:
         if not name.endswith(_SUFFIX):
             raise ValueError(
-                f"the member {quote_member(name)} is not an array. Create the file with numpy.savez, which adds "
+                f"the member {quote(name)} is not an array. Create the file with numpy.savez, which adds "
                 f"{_SUFFIX} to the names of all members."
             )
     return {name.removesuffix(_SUFFIX): member for name, member in members.items()}
@@ -130,7 +131,7 @@ def _arrays(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
 def _member_header(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> ArrayHeader:
     """Return the header of a member of the zip."""
     with archive.open(member) as file:
-        subject = f"the array {quote_member(member.filename.removesuffix(_SUFFIX))}"
+        subject = f"the array {quote(member.filename.removesuffix(_SUFFIX))}"
         return _read_header(file, member.file_size, subject)
 
 

@@ -12,6 +12,7 @@ from types import NoneType
 from typing import Any, NamedTuple
 
 from jaxgan.core.files import open_regular, read_limited
+from jaxgan.core.text import quote
 
 MAX_BYTES = 2**26  # maximum size of a JSON file; the largest known, the dataset.json of a large data set, needs 2**25
 MAX_LINE_BYTES = 2**24  # maximum size of a line of a JSON Lines file; a population of 1,000 members needs 2**20
@@ -163,7 +164,7 @@ def _parse_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in found if names.count(name) > 1)
-        raise ValueError(f"the name {_quote(twice)} occurs twice in an object")
+        raise ValueError(f"the name {quote(twice)} occurs twice in an object")
     return found
 
 
@@ -213,14 +214,14 @@ def _check_names(value: Mapping[str, Any], form: Mapping[str, Form], name: str) 
         if entry in value:
             _check_form(value[entry], item_form, _join(name, entry))
         elif entry == key:
-            raise ValueError(f"it has no entry {_quote(_join(name, entry))}")
+            raise ValueError(f"it has no entry {quote(_join(name, entry))}")
 
 
 def _check_type(value: Any, types: tuple[type, ...], name: str) -> None:
     allowed = (*types, int) if float in types else types
     is_allowed = object in types or (type(value) in allowed)
     if not is_allowed:
-        subject = f"its entry {_quote(name)}" if name else "its content"
+        subject = f"its entry {quote(name)}" if name else "its content"
         names = " or ".join(TYPE_NAMES[each] for each in types)
         raise ValueError(f"{subject} must be {names}, got {TYPE_NAMES[type(value)]}")
 
@@ -231,7 +232,3 @@ def _with_fix(sentence: str, fix: str) -> str:
 
 def _join(name: str, key: str) -> str:
     return f"{name}.{key}" if name else key
-
-
-def _quote(name: str) -> str:
-    return repr(name if len(name) <= 80 else f"{name[:80]}...")

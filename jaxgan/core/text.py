@@ -67,6 +67,18 @@ def _is_visible(character: str) -> bool:
     return character.isprintable() or unicodedata.category(character) == "Zs"
 
 
+def quote(text: object) -> str:
+    r"""Return a name of unknown origin in quotation marks for a message. Only its first 80 characters are shown.
+
+    >>> print(quote("a\nb"))
+    'a\nb'
+
+    Args:
+      text: the name.
+    """
+    return f"'{printable(text, limit=80)}'"
+
+
 def html_text(text: object) -> str:
     """Return text for the content or for a quoted attribute of an HTML element. The text is printable.
 

@@ -18,7 +18,7 @@ from typing import BinaryIO
 from jaxgan.core.files import open_regular, reason_of
 from jaxgan.core.system import available_memory_bytes
 from jaxgan.core.tables import format_bytes
-from jaxgan.core.text import printable
+from jaxgan.core.text import quote
 
 # Members that are read together may grow by this factor and by FREE_BYTES when they are decompressed. Useful data are
 # below it: photographs reach a factor of 2, handwritten digits 10, and cubes of mostly empty voxels 100.
@@ -102,7 +102,7 @@ def _check_members(members: list[zipfile.ZipInfo], size: int) -> None:
         raise ValueError("the file is damaged, because its members overlap or are larger than the file.")
     names = set()
     for member in members:
-        name = quote_member(member.filename)
+        name = quote(member.filename)
         if len(member.filename) > MAX_NAME:
             raise ValueError(f"the name {name} of a member has more than {MAX_NAME:,} characters.")
         if member.filename in names:
@@ -114,12 +114,3 @@ def _check_members(members: list[zipfile.ZipInfo], size: int) -> None:
         if member.compress_type == zipfile.ZIP_STORED and member.compress_size != member.file_size:
             raise ValueError(f"the file is damaged, because the sizes of its member {name} are inconsistent.")
         names.add(member.filename)
-
-
-def quote_member(name: str) -> str:
-    r"""Format the name of a member for messages.
-
-    >>> print(quote_member("a\nb"))
-    'a\nb'
-    """
-    return f"'{printable(name, limit=80)}'"

@@ -15,7 +15,8 @@ from typing import Any
 
 from jaxgan.core.files import replacing
 from jaxgan.core.json_files import Form, parse_json
-from jaxgan.core.zip_files import check_sizes, open_zip, quote_member
+from jaxgan.core.text import quote
+from jaxgan.core.zip_files import check_sizes, open_zip
 
 METADATA = "metadata.json"
 DIGESTS = "sha256"  # the entry of the metadata with the digests
@@ -74,7 +75,7 @@ def _digests(metadata: Mapping[str, Any], members: Mapping[str, bytes]) -> dict[
 
 def _check_digests(expected: Mapping[str, str], found: Mapping[str, str], path: str | Path) -> None:
     names = {**expected, **found}
-    different = [quote_member(name) for name in names if expected.get(name) != found.get(name)]
+    different = [quote(name) for name in names if expected.get(name) != found.get(name)]
     if different:
         raise ValueError(
             f"{path} was changed after it was written: {', '.join(different[:3])} differ{'s' * (len(different) == 1)} "
