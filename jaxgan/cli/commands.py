@@ -192,7 +192,7 @@ def execute(name: str, fields: Sequence[Field], values: Mapping[str, Any], progr
     """
     import jax
 
-    from jaxgan.cli import cache, library_noise
+    from jaxgan.cli import cache
     from jaxgan.core import system
     from jaxgan.training.divergence import Diverged
 
@@ -203,7 +203,7 @@ def execute(name: str, fields: Sequence[Field], values: Mapping[str, Any], progr
     command_class = getattr(importlib.import_module(f"jaxgan.cli.{place.module}"), place.class_name)
     flags = flag_names(name, fields, program)
     try:
-        with library_noise.logged_as_debug(), errors.warnings_as_lines(flags):
+        with errors.warnings_as_lines(flags):
             make_command(command_class, fields, values).execute(program)
     except Interrupted as stop:
         if not stop.saved:

@@ -15,7 +15,7 @@ import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 
-from jaxgan.cli.library_noise import record_errors_of_threads
+from jaxgan.cli import library_noise
 from jaxgan.core.files import DISK_FULL
 from jaxgan.core.interruption import Interrupted, raising_interrupted
 from jaxgan.core.notes import message_with_notes
@@ -73,7 +73,7 @@ def warnings_as_lines(names: Iterable[str] | Mapping[str, str] = ()) -> Iterator
 @contextlib.contextmanager
 def ending_quietly() -> Iterator[None]:
     """Exit with 128 plus the number of the signal if a signal ends the body, and ignore ``BrokenPipeError``."""
-    record_errors_of_threads()
+    library_noise.log_as_debug()
     try:
         with raising_interrupted():
             yield

@@ -5,43 +5,31 @@ threads, in addition to the error that they raise. jaxgan handles the error and 
 the logger ``jaxgan.libraries`` at the level DEBUG.
 """
 
-import contextlib
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 _LOG = logging.getLogger("jaxgan.libraries")
 _LOGGERS = ("asyncio", "absl")  # Orbax logs with absl
-_show: list[Callable[[Any], Any]] = []  # the hook that ``record_errors_of_threads`` has replaced
+_show: list[Callable[[Any], Any]] = []  # the hook that ``log_as_debug`` has replaced
 
 
-@contextlib.contextmanager
-def logged_as_debug() -> Iterator[None]:
-    """Send what libraries log to the debug log inside a ``with`` block."""
-    loggers = [logging.getLogger(name) for name in _LOGGERS]
-    for logger in loggers:
-        logger.addFilter(_log_as_debug)
-    try:
-        yield
-    finally:
-        for logger in loggers:
-            logger.removeFilter(_log_as_debug)
+def log_as_debug() -> None:
+    """Send the reports of libraries to the debug log until the process ends. Calling this again has no effect.
 
-
-def _log_as_debug(report: logging.LogRecord) -> bool:
-    _LOG.debug("%s", report.getMessage(), exc_info=report.exc_info)
-    return False
-
-
-def record_errors_of_threads() -> None:
-    """Send errors of callbacks that TensorStore runs in its own threads to the debug log, until the process ends.
-
-    The threads can end after the command that has printed the error. Calling this function again has no effect.
+    The threads of TensorStore can report an error after the command that has printed it, so nothing is restored.
     """
     if not _show:
         _show.append(sys.unraisablehook)
         sys.unraisablehook = _record
+        for name in _LOGGERS:
+            logging.getLogger(name).addFilter(_log)
+
+
+def _log(report: logging.LogRecord) -> bool:
+    _LOG.debug("%s", report.getMessage(), exc_info=report.exc_info)
+    return False
 
 
 def _record(unraisable: Any) -> None:

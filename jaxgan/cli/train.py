@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -188,25 +188,15 @@ def train(
         directory.add_to_record(program=program.train_command, options=options.recorded())
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices("the run directory exists")
-    try:
-        if directory and planned_privacy:
+    if directory is None:  # only the first process of a run writes to the run's directory
+        loop.train(run, config, options, path, program.name, evaluator, steps)
+        return
+    with _finishing(directory, program, options, planned_privacy, account):
+        if planned_privacy:
             directory.add_to_record(privacy={"planned": planned_privacy})
             if not options.quiet:
                 say(planned_privacy["summary"])
-        check_directory = directory.check if directory else _check_nothing
-        loop.train(run, config, options, path, program.name, evaluator, steps, check_directory)
-    except OSError:
-        if directory:  # nothing more can be written
-            with contextlib.suppress(OSError, ValueError):
-                _record_privacy(directory, planned_privacy, account)
-            directory.close()
-        raise
-    except BaseException:
-        if directory:
-            _finish(directory, program, options, _record_privacy(directory, planned_privacy, account))
-        raise
-    if directory:
-        _finish(directory, program, options, _record_privacy(directory, planned_privacy, account))
+        loop.train(run, config, options, path, program.name, evaluator, steps, directory.check)
 
 
 def _check_and_announce(
@@ -234,10 +224,6 @@ def _check_and_announce(
         errors.print_warning(too_small, ["run_dir"])
 
 
-def _check_nothing() -> None:
-    """Check nothing: only the first process of a run writes to the run's directory."""
-
-
 def _record_privacy(
     directory: RunDirectory, planned: Mapping[str, Any] | None, account: Callable[[int], Mapping[str, Any] | None]
 ) -> Mapping[str, Any] | None:
@@ -248,15 +234,30 @@ def _record_privacy(
     return done
 
 
-def _finish(
-    directory: RunDirectory, program: ExperimentProgram, options: RunOptions, privacy: Mapping[str, Any] | None
-) -> None:
-    """Print the privacy that the run has spent, write the report, and release the directory."""
-    if privacy and not options.quiet:
-        say(privacy["summary"])
-    with announcements.waiting("writing the report", options):
-        _write_report(program, directory.path, options.quiet)
-    directory.close()
+@contextlib.contextmanager
+def _finishing(
+    directory: RunDirectory,
+    program: ExperimentProgram,
+    options: RunOptions,
+    planned: Mapping[str, Any] | None,
+    account: Callable[[int], Mapping[str, Any] | None],
+) -> Iterator[None]:
+    """Record and print the privacy that the run has spent, write the report, and release the directory, at any end."""
+    can_write, privacy = True, None
+    try:
+        yield
+    except OSError:
+        can_write = False
+        raise
+    finally:
+        with contextlib.nullcontext() if can_write else contextlib.suppress(OSError, ValueError):
+            privacy = _record_privacy(directory, planned, account)
+        if can_write:
+            if privacy and not options.quiet:
+                say(privacy["summary"])
+            with announcements.waiting("writing the report", options):
+                _write_report(program, directory.path, options.quiet)
+        directory.close()
 
 
 def _print_advice(config: Any, source: Source) -> None:

@@ -142,8 +142,8 @@ def find_difference(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     if before is None or after is None or before["sha256"] == after["sha256"]:
         return ""
     return (
-        f"the number, shape and classes of the examples are as recorded, but the hash of {after['examples']} of the "
-        "examples differs"
+        f"the number and shape of the examples are as recorded, but the hash of {after['examples']} of the examples "
+        "differs"
     )
 
 

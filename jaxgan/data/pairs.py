@@ -89,7 +89,7 @@ def load(
         if scale != 1:
             raise ValueError(
                 f"`scale` must be 1 if the input and the image are halves of the same file, got {scale}. For another "
-                "`scale`, pass a separate folder of inputs as `data_a`."
+                f"`scale`, pass a separate folder of inputs as `{argument}_a`."
             )
         source = SideBySide(only, resolution, channels, direction, halves)
     elif kinds == ["images", "images"]:

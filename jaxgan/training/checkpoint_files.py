@@ -28,7 +28,7 @@ PARTS = ("state", "checksums", "metrics")  # a directory with at least one of th
 TEMPORARY = ".orbax-checkpoint-tmp"  # part of the names that Orbax gives to checkpoints that are not complete
 NO_SCORE = 1e30  # stored in place of a missing score, because JSON has no infinity; larger (worse) than every score
 
-logging.getLogger("absl").setLevel(logging.CRITICAL)  # Orbax logs a line for each file, and errors that it also raises
+logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax logs a line for each file
 
 
 class Score(NamedTuple):

@@ -213,9 +213,9 @@ def rename_a_class(folder):
 
 
 CHANGES = {
-    change_one_image: "the number, shape and classes of the examples are as recorded, but the hash of 12 of the",
+    change_one_image: "the number and shape of the examples are as recorded, but the hash of 12 of the",
     remove_one_image: "the recorded value of examples is 12, got 11",
-    rename_a_class: "the number, shape and classes of the examples are as recorded, but the hash of 12 of the",
+    rename_a_class: "the number and shape of the examples are as recorded, but the hash of 12 of the",
 }
 
 

@@ -8,7 +8,7 @@ import types
 import pytest
 
 from jaxgan.cli import library_noise
-from jaxgan.cli.library_noise import logged_as_debug
+from jaxgan.cli.library_noise import log_as_debug
 
 
 def unraisable(error):
@@ -18,28 +18,27 @@ def unraisable(error):
 
 @pytest.fixture
 def shown(monkeypatch):
-    """The errors that reach the previous ``sys.unraisablehook``, which prints them on the terminal."""
+    """Return the errors that reach the previous ``sys.unraisablehook``, which prints them, as in a new process."""
     found = []
     monkeypatch.setattr(sys, "unraisablehook", found.append)
-    monkeypatch.setattr(library_noise, "_show", [])  # as in a new process
+    monkeypatch.setattr(library_noise, "_show", [])
+    for name in library_noise._LOGGERS:
+        monkeypatch.setattr(logging.getLogger(name), "filters", [])
     return found
 
 
 @pytest.mark.parametrize("library", ["asyncio", "absl"])
-def test_reports_of_libraries_are_logged_as_debug(library, caplog):
+def test_reports_of_libraries_are_logged_as_debug(library, shown, caplog, monkeypatch):
     caplog.set_level(logging.DEBUG)
     logger = logging.getLogger(library)
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with logged_as_debug():
-            logger.error("Task exception was never %s", "retrieved")
-        logger.error("afterwards")
-    finally:
-        logger.setLevel(before)
+    monkeypatch.setattr(logger, "level", logging.ERROR)
+    logger.error("before")
+    for _ in range(2):
+        log_as_debug()
+    logger.error("Task exception was never %s", "retrieved")
     assert [(x.name, x.levelname, x.getMessage()) for x in caplog.records] == [
+        (library, "ERROR", "before"),
         ("jaxgan.libraries", "DEBUG", "Task exception was never retrieved"),
-        (library, "ERROR", "afterwards"),
     ]
 
 
@@ -51,13 +50,7 @@ def test_errors_of_closed_event_loops_are_logged_and_other_errors_are_shown(show
         loop.call_soon(print)
     other = unraisable(RuntimeError("an error of jaxgan"))
     for _ in range(2):
-        library_noise.record_errors_of_threads()
+        log_as_debug()
         sys.unraisablehook(unraisable(closed.value))
         sys.unraisablehook(other)
     assert (shown, caplog.messages) == ([other] * 2, ["Exception ignored in a callback"] * 2)
-
-
-def test_the_loggers_are_restored_after_an_error():
-    with pytest.raises(ValueError, match="mine"), logged_as_debug():
-        raise ValueError("mine")
-    assert not logging.getLogger("absl").filters
