@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -93,6 +94,28 @@ def points_experiment() -> Experiment:
     return Experiment(dataclasses.replace(game, players=players), Arrays(points(64)), sampling)
 
 
+class Vector(nn.Module):
+    """The inner product of the input with a vector, plus the sum of a second parameter, which is initialised with 0."""
+
+    size: int = 3
+
+    @nn.compact
+    def __call__(self, x):
+        w = self.param("w", nn.initializers.constant(0.5), (self.size,))
+        rest = self.param("rest", nn.initializers.zeros, (2, 2))
+        return x @ w + rest.sum()
+
+
+def _squares(nets, batch, keys, step):
+    return total(square=0.5 * jnp.square(nets.v(batch)))
+
+
+def vector_game(size=3, loss=_squares, optimizer=None) -> Game:
+    """Create a game of one player with a ``Vector``, whose loss is the mean of squares."""
+    nets = {"v": Net(Vector(size), jnp.zeros((1, size)))}
+    return Game(nets, {"v": Player(("v",), loss, optimizer or optax.sgd(1.0))}, (("v",),))
+
+
 def points(count: int, seed: int = 0) -> np.ndarray:
     """Return random points, [count, 2] in [-1, 1]."""
     return np.random.default_rng(seed).uniform(-1, 1, (count, 2)).astype(np.float32)
@@ -101,6 +124,11 @@ def points(count: int, seed: int = 0) -> np.ndarray:
 def images(count: int, seed: int = 0) -> np.ndarray:
     """Return random images, [count, 8, 8, 1] in [-1, 1]."""
     return np.random.default_rng(seed).uniform(-1, 1, (count, 8, 8, 1)).astype(np.float32)
+
+
+def flat(state) -> np.ndarray:
+    """Return all parameters of a state as one vector."""
+    return np.concatenate([np.ravel(x) for x in jax.tree.leaves(state.params)])
 
 
 def change(before, after, other=None) -> float:
@@ -113,5 +141,5 @@ def change(before, after, other=None) -> float:
       after: a state after training.
       other: the state that is compared with ``after``. By default ``after`` itself, which returns 0.
     """
-    flat = [np.concatenate([np.ravel(x) for x in jax.tree.leaves(s.params)]) for s in (before, after, other or after)]
-    return float(np.linalg.norm(flat[2] - flat[1]) / np.linalg.norm(flat[1] - flat[0]))
+    first, last, compared = flat(before), flat(after), flat(other or after)
+    return float(np.linalg.norm(compared - last) / np.linalg.norm(last - first))
