@@ -25,6 +25,10 @@ _WORKERS = "Batches are loaded ahead in the same process, so there are no worker
 _RESUME = "A run is resumed when its command is repeated. To resume it with its own settings, run `jaxgan resume RUN`."
 _WIDTHS = "Some experiments set the width of their networks with --g-channels and --d-channels; see --help."
 _MIXED = "To compute in half precision, pass --compute-dtype bfloat16."
+_TF32 = (
+    "To choose the precision of float32 products on accelerators, pass --matmul-precision and --penalty-precision; "
+    "highest computes them in float32, without TF32."
+)
 _SEEDS = "Pass one number as --seed, and the number of samples as --count."
 
 _SETTINGS = (
@@ -155,6 +159,8 @@ HABITS: dict[str, str] = {
     "mixed-precision": _MIXED,
     "mpc": _MIXED,
     "bf16": _MIXED,
+    "allow-tf32": _TF32,
+    "tf32": _TF32,
     "no-gpu": "To use the CPU, set the environment variable JAX_PLATFORMS=cpu.",
     "fresh": "To start a run over, train it with --fresh, as in `jaxgan train EXPERIMENT --fresh`.",
     "verbose": "Training prints its progress unless --quiet is passed. To see the traceback of an error, set the "

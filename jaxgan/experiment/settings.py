@@ -33,6 +33,8 @@ import optax
 
 from jaxgan.augment import AdaptiveProbability, Augmentation, Kind
 from jaxgan.core.gradients import accumulate
+from jaxgan.core.precision import Precise, Precision
+from jaxgan.core.wrappers import GameLike
 from jaxgan.data import Source, load, transforms
 from jaxgan.data.layouts import explain_missing_labels, find_test_split, has_split
 
@@ -66,6 +68,13 @@ class Settings:
     # Networks
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
     """Data type of the networks' computations. Parameters, statistics and logits are always float32."""
+    matmul_precision: Precision = "default"
+    """Precision of float32 matrix products and convolutions in training steps on accelerators. default is the lowest:
+    TF32 on NVIDIA GPUs, bfloat16 on TPUs. high is TF32 on GPUs and three bfloat16 products on TPUs. highest is float32.
+    CPUs always use float32."""
+    penalty_precision: Precision = "highest"
+    """Precision of the products of R1, R2, gradient penalties and path lengths, which are sensitive to rounding errors.
+    It is at least matmul_precision. default saves time on accelerators."""
     # Optimisation
     steps: int
     """Number of training steps. A run can be resumed with a larger number of steps."""
@@ -162,6 +171,14 @@ class Settings:
     def dtype(self) -> Any:
         """The data type of the networks' computations."""
         return jnp.dtype(self.compute_dtype)
+
+    def precise(self, game: GameLike) -> Precise:
+        """Return a game whose training step has the precision of the settings ``matmul_`` and ``penalty_precision``.
+
+        Args:
+          game: the game or wrapper to train.
+        """
+        return Precise(game, self.matmul_precision, self.penalty_precision)
 
     @property
     def gradient(self) -> Any:

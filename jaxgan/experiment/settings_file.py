@@ -115,9 +115,13 @@ RENAMED: Mapping[str, Mapping[str, str | tuple[str, Mapping[Any, Any]] | None]] 
     "wgan_gp": {"base": "base_resolution", "critic_turns": "n_critic", "penalty": "gp_weight"},
 }
 
-# For each experiment, the settings that older versions did not have, and the values with which the experiment behaves
-# as in these versions.
-ADDED: Mapping[str, Mapping[str, Any]] = {"pix2pix": {"halves": "any"}, "r3gan": {"mirror": False}}
+# For each experiment ("" for all experiments), the settings that older versions did not have, and the values with which
+# the experiment behaves as in these versions.
+ADDED: Mapping[str, Mapping[str, Any]] = {
+    "": {"matmul_precision": "default", "penalty_precision": "default"},
+    "pix2pix": {"halves": "any"},
+    "r3gan": {"mirror": False},
+}
 
 
 # Settings that no file contains, with the names of older versions: the noise of private training could be computed from
@@ -207,8 +211,8 @@ def read_settings(values: Mapping[str, Any], config_class: type, where: Any, exp
             f"{where} has settings that {experiment} does not have: {', '.join(sorted(unknown))}. Remove them, or use "
             "the version of jaxgan that wrote them."
         )
-    added = {name: value for name, value in ADDED.get(experiment, {}).items() if name in defaults}
-    values = {**added, **values}
+    added = {**ADDED[""], **ADDED.get(experiment, {})}
+    values = {**{name: value for name, value in added.items() if name in defaults}, **values}
     known = {*values, *SECRET}
     missing = [f"{name} {format_setting(default)}" for name, default in defaults.items() if name not in known]
     if missing:

@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxgan.core import axis
+from jaxgan.core import axis, precision
 from jaxgan.core.keys import check_key_count, fold_in_keys
 
 _DIRECTION = 0x9A7B  # folded into PRNG keys, so that the directions are independent of other random numbers
@@ -45,7 +45,9 @@ def path_lengths(synthesis: Callable[[jax.Array], jax.Array], ws: jax.Array, key
         directions = jax.vmap(lambda key: jax.random.normal(key, images.shape[1:]))(fold_in_keys(keys, _DIRECTION))
         return (images * directions).sum() / math.sqrt(math.prod(images.shape[1:3]))
 
-    squares = jnp.square(jax.grad(projected)(ws)).sum(2).mean(1)
+    with precision.of_penalties():
+        gradient = jax.grad(projected)(ws)
+    squares = jnp.square(gradient).sum(2).mean(1)
     # The square root has no derivative at 0, where an image does not depend on its styles. Use 0 as its derivative.
     still = squares == 0
     return jnp.where(still, 0.0, jnp.sqrt(jnp.where(still, 1.0, squares)))

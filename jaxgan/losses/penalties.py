@@ -3,6 +3,9 @@
 The argument ``d`` is a function from images, [B, ...], to logits, [B], such as ``nets.d`` or
 ``lambda x: nets.d(augment(x))``. Each logit must depend only on its own example. The penalties can be differentiated
 any number of times.
+
+On accelerators, the products in a penalty and in its derivatives are computed in float32; see
+``jaxgan.core.precision``.
 """
 
 from collections.abc import Callable
@@ -10,6 +13,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from jaxgan.core import precision
 from jaxgan.core.keys import check_key_count, fold_in_keys
 from jaxgan.core.numbers import check_at_least, require_floats
 
@@ -124,7 +128,8 @@ def _input_gradient(d, x):
             )
         return logits.sum()
 
-    return jax.grad(summed)(x)
+    with precision.of_penalties():
+        return jax.grad(summed)(x)
 
 
 def _sum_of_squares(x):

@@ -8,6 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jaxgan.core.precision import product
 from jaxgan.nn.layers import Initializer, dropout
 
 
@@ -73,9 +74,11 @@ class Discriminator(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         x = x.reshape(x.shape[0], -1)
+        dot_general = functools.partial(product, jax.lax.dot_general)
+        dense = functools.partial(nn.Dense, dtype=self.dtype, dot_general=dot_general)
         for i, width in enumerate(self.hidden):
-            x = nn.leaky_relu(nn.Dense(width, dtype=self.dtype, name=f"hidden_{i}")(x), 0.2)
-        return nn.Dense(1, dtype=self.dtype, name="logit")(x).astype(jnp.float32).reshape(-1)
+            x = nn.leaky_relu(dense(width, name=f"hidden_{i}")(x), 0.2)
+        return dense(1, name="logit")(x).astype(jnp.float32).reshape(-1)
 
 
 class MaxoutDiscriminator(nn.Module):

@@ -42,6 +42,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxgan.core import precision
 from jaxgan.nn import winograd
 from jaxgan.nn.resampling import FILTER, blur
 
@@ -78,6 +79,8 @@ class Geometry(NamedTuple):
       padding: two numbers for each dimension, the numbers of zeros at the low and at the high side of the large image.
         A negative number crops the image.
       blur: whether the large image is blurred before the convolution, see ``resampling.blur``.
+      precision: precision of the products on accelerators, see ``jaxgan.core.precision``. The maps set it, so that
+        their derivatives have the precision of the maps.
     """
 
     stride: int
@@ -86,6 +89,7 @@ class Geometry(NamedTuple):
     small: tuple[int, ...]
     padding: tuple[tuple[int, int], ...]
     blur: bool = False
+    precision: str | None = None
 
 
 def same(size: tuple[int, ...], kernel: tuple[int, ...], stride: int) -> Geometry:
@@ -147,7 +151,6 @@ def blurred(size: tuple[int, ...], kernel: tuple[int, ...]) -> Geometry:
     return Geometry(2, tuple(kernel), tuple(size), small, tuple((k // 2 + 1, k // 2 + 1) for k in kernel), blur=True)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def conv(g: Geometry, x: jax.Array, w: jax.Array) -> jax.Array:
     """Return the convolution of stride ``g.stride``, from [B, *large, C] and [*kernel, C, D] to [B, *small, D].
 
@@ -156,10 +159,9 @@ def conv(g: Geometry, x: jax.Array, w: jax.Array) -> jax.Array:
       x: the large image, [B, *large, C].
       w: the kernel, [*kernel, C, D].
     """
-    return lax.platform_dependent(x, w, cpu=functools.partial(_conv_cpu, g), default=functools.partial(_conv_native, g))
+    return _conv(g._replace(precision=precision.current()), x, w)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def conv_transpose(g: Geometry, y: jax.Array, w: jax.Array) -> jax.Array:
     """Return the transposed convolution, from [B, *small, D] and [*kernel, C, D] to [B, *large, C].
 
@@ -168,12 +170,9 @@ def conv_transpose(g: Geometry, y: jax.Array, w: jax.Array) -> jax.Array:
       y: the small image, [B, *small, D].
       w: the kernel, [*kernel, C, D].
     """
-    return lax.platform_dependent(
-        y, w, cpu=functools.partial(_conv_transpose_cpu, g), default=functools.partial(_conv_transpose_native, g)
-    )
+    return _conv_transpose(g._replace(precision=precision.current()), y, w)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def kernel_gradient(g: Geometry, x: jax.Array, y: jax.Array) -> jax.Array:
     """Return the correlation of two images, from [B, *large, C] and [B, *small, D] to [*kernel, C, D].
 
@@ -184,9 +183,25 @@ def kernel_gradient(g: Geometry, x: jax.Array, y: jax.Array) -> jax.Array:
       x: the large image, [B, *large, C].
       y: the small image, [B, *small, D].
     """
-    return lax.platform_dependent(
-        x, y, cpu=functools.partial(_kernel_gradient_cpu, g), default=functools.partial(_kernel_gradient_native, g)
-    )
+    return _kernel_gradient(g._replace(precision=precision.current()), x, y)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _conv(g, x, w):
+    cpu, native = (functools.partial(form, g) for form in (_conv_cpu, _conv_native))
+    return precision.by_platform(g.precision, cpu, native, x, w)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _conv_transpose(g, y, w):
+    cpu, native = (functools.partial(form, g) for form in (_conv_transpose_cpu, _conv_transpose_native))
+    return precision.by_platform(g.precision, cpu, native, y, w)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _kernel_gradient(g, x, y):
+    cpu, native = (functools.partial(form, g) for form in (_kernel_gradient_cpu, _kernel_gradient_native))
+    return precision.by_platform(g.precision, cpu, native, x, y)
 
 
 def _save_inputs(f):
@@ -200,22 +215,22 @@ def _save_inputs(f):
 
 def _conv_backward(g, inputs, y):
     x, w = inputs
-    return conv_transpose(g, y, w), kernel_gradient(g, x, y)
+    return _conv_transpose(g, y, w), _kernel_gradient(g, x, y)
 
 
 def _conv_transpose_backward(g, inputs, x):
     y, w = inputs
-    return conv(g, x, w), kernel_gradient(g, x, y)
+    return _conv(g, x, w), _kernel_gradient(g, x, y)
 
 
 def _kernel_gradient_backward(g, inputs, w):
     x, y = inputs
-    return conv_transpose(g, y, w), conv(g, x, w)
+    return _conv_transpose(g, y, w), _conv(g, x, w)
 
 
-conv.defvjp(_save_inputs(conv), _conv_backward)
-conv_transpose.defvjp(_save_inputs(conv_transpose), _conv_transpose_backward)
-kernel_gradient.defvjp(_save_inputs(kernel_gradient), _kernel_gradient_backward)
+_conv.defvjp(_save_inputs(_conv), _conv_backward)
+_conv_transpose.defvjp(_save_inputs(_conv_transpose), _conv_transpose_backward)
+_kernel_gradient.defvjp(_save_inputs(_kernel_gradient), _kernel_gradient_backward)
 
 
 def _conv_native(g, x, w):

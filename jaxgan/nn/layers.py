@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jaxgan.core.precision import product
 from jaxgan.nn import convolution, sums
 
 Initializer = Callable[..., jax.Array]
@@ -175,7 +176,7 @@ class Dense(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         w = self.param("kernel", self.kernel_init, (x.shape[-1], self.features))
         w = spectral_normalize(self, w) if self.spectral_norm else w
-        y = x.astype(self.dtype) @ w.astype(self.dtype)
+        y = product(jnp.matmul, x.astype(self.dtype), w.astype(self.dtype))
         return add_bias(self, y) if self.use_bias else y
 
 

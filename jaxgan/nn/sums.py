@@ -17,6 +17,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jaxgan.core import precision
+
 _BLOCK = 1024  # maximum number of pixels in a partial sum
 
 
@@ -43,9 +45,8 @@ def broadcast_over_space(v: jax.Array, space: tuple[int, ...]) -> jax.Array:
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
 def _sum_over_space(x, keep_axes):
     space = tuple(range(keep_axes, x.ndim - 1))
-    return lax.platform_dependent(
-        x, cpu=functools.partial(_sum_by_product, keep_axes), default=functools.partial(jnp.sum, axis=space)
-    )
+    by_product, by_sum = functools.partial(_sum_by_product, keep_axes), functools.partial(jnp.sum, axis=space)
+    return precision.by_platform(None, by_product, by_sum, x)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1,))

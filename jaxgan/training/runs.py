@@ -246,6 +246,7 @@ class SingleRun(TrainingRun):
     def __init__(self, experiment: Experiment, config: Settings):
         experiment = make_private(experiment, config)
         super().__init__(experiment, experiment.game, jax.random.key(config.seed), (config.seed,), [])
+        self._config = config
 
     def devices(self, count: int | None) -> list[parallel.Device]:
         return parallel.devices(count)
@@ -263,7 +264,7 @@ class SingleRun(TrainingRun):
 
     def compile_step(self, step: int, devices: Sequence[parallel.Device], method: str, **how: Any) -> parallel.Step:
         spread = parallel.pmap if method == "pmap" else parallel.shard_map
-        return spread(self.experiment.at(step), devices, **how)
+        return spread(self._config.precise(self.experiment.at(step)), devices, **how)
 
     def join_batches(self, batches: Sequence[Any]) -> Any:
         (batch,) = batches
@@ -336,7 +337,8 @@ class PopulationRun(TrainingRun):
         return parallel.share_out(state, devices)
 
     def compile_step(self, step: int, devices: Sequence[parallel.Device], method: str, **how: Any) -> parallel.Step:
-        population = self._population(self.experiment, len(self.seeds), lambda experiment: experiment.at(step))
+        size = len(self.seeds)
+        population = self._population(self.experiment, size, lambda ex: self._config.precise(ex.at(step)))
         return parallel.members(population, devices, **how)
 
     def join_batches(self, batches: Sequence[Any]) -> Any:

@@ -20,6 +20,8 @@ from jaxgan.cli.doctor import (
     collect_facts,
     convolution_gflops,
     find_problems,
+    name_precision,
+    product_error,
     product_gflops,
 )
 
@@ -31,6 +33,7 @@ HEALTHY = Facts(
     load=0.3,
     gpu_driver=False,
     product_gflops=100.0,
+    product_error=2e-7,
     convolution_gflops=60.0,
     cache=Path("/somewhere"),
     environment={},
@@ -91,11 +94,33 @@ def test_speeds_are_operations_per_second(monkeypatch):
     assert convolution_gflops((2, 4, 4, 3), kernel=3, stride=2, features=5) == pytest.approx(expected)
 
 
+def test_the_error_of_a_product_shows_its_precision(monkeypatch):
+    assert product_error(size=64) == product_error("highest", 64) < 1e-6  # on a CPU
+
+    def rounded_product(bits):
+        def matmul(a, b, precision):
+            return doctor.jnp.dot(*(jax.lax.reduce_precision(doctor.jnp.array(x), 8, bits) for x in (a, b)))
+
+        return matmul
+
+    for bits, name in {23: "float32", 10: "TF32", 7: "bfloat16"}.items():  # bits of the mantissa
+        monkeypatch.setattr(doctor.jnp, "matmul", rounded_product(bits))
+        assert name_precision(product_error()) == name
+
+
 @pytest.mark.integration
 def test_the_command_prints_facts_and_problems():
     environment = {**os.environ, "JAX_NUM_CPU_DEVICES": "8"}
     done = subprocess.run([sys.executable, "-m", "jaxgan", "doctor"], env=environment, capture_output=True, text=True)
-    for message in ("versions    jaxgan ", "devices     8 x cpu (cpu)", "product ", "GFLOP/s", "cache "):
+    for message in (
+        "versions    jaxgan ",
+        "devices     8 x cpu (cpu)",
+        "product ",
+        "GFLOP/s",
+        "--matmul-precision default, the default: float32\n",
+        "--penalty-precision highest",
+        "cache ",
+    ):
         assert message in done.stdout, done.stdout + done.stderr
     # The eight devices of the tests are a problem on a machine with fewer than eight cores.
     if len(os.sched_getaffinity(0)) < 8:

@@ -77,6 +77,7 @@ TYPED = [
     ("train cyclegan --load_size 286", "This command has no flag --load-size. Use --resolution instead."),
     ("train dcgan -t -cfg a.yaml -data photos/", "The command `jaxgan train EXPERIMENT` trains without it."),
     ("train dcgan --sample_interval 400", "This command has no flag --sample-interval. Use --sample-every instead."),
+    ("train dcgan --allow-tf32 1", "pass --matmul-precision and --penalty-precision"),
     ("train dcgan --mixed_precision", "To compute in half precision, pass --compute-dtype bfloat16."),
     ("train dcgan --wandb", "Metrics are written to metrics.jsonl and tensorboard/ in the run's directory."),
 ]  # fmt: skip

@@ -28,7 +28,7 @@ def config_class(experiment):
 @pytest.mark.parametrize("experiment", OLDER)
 def test_older_settings_are_read_as_current_ones(experiment, capsys):
     today = config_class(experiment)()
-    expected = dataclasses.replace(today, **ADDED.get(experiment, {}))
+    expected = dataclasses.replace(today, **ADDED[""], **ADDED.get(experiment, {}))
     assert read_settings(OLDER[experiment], type(today), "config.json", experiment) == expected
     assert capsys.readouterr().err == ""  # no warning about missing settings
     entries = [entry for entry in RENAMED.get(experiment, {}).values() if entry is not None]
@@ -94,9 +94,10 @@ def test_an_older_run_can_be_resumed(older_run, tmp_path, capsys):
     rows = [json.loads(row) for row in (run / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == list(range(1, 43))
     config = json.loads((run / "config.json").read_text())["config"]
-    assert config == json.loads(
-        json.dumps(dataclasses.asdict(dcgan.Config(steps=42, z_dim=16, g_channels=8, d_channels=8)))
-    )
+    current = dataclasses.asdict(dcgan.Config(steps=42, z_dim=16, g_channels=8, d_channels=8))
+    assert config == json.loads(json.dumps({k: v for k, v in current.items() if k not in ADDED[""]}))
+    resumed = read_settings(config, dcgan.Config, "config.json", "dcgan")
+    assert (resumed.matmul_precision, resumed.penalty_precision) == ("default", "default")
 
 
 @pytest.mark.integration
