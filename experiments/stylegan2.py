@@ -348,21 +348,19 @@ def generator_loss(config: Config, augmentation: Augmentation) -> Callable:
         adversarial = losses.non_saturating_generator(d_fake(images, *label_of(config, batch)))
         if not is_enabled(config.pl_weight):
             return total(adversarial=adversarial, stats={"mapping": mapping_stats})
-        # Path lengths are computed for half of the batch, as in the authors' code with a pl_batch_shrink of 2.
-        half, is_due = keys[::2], step % config.pl_interval == 0
-
-        def compute_lengths():
-            return losses.path_lengths(lambda ws: nets.synthesis(ws, half), ws[::2], half)
-
-        lengths = jax.lax.cond(is_due, compute_lengths, lambda: jnp.zeros(len(half)))
-        mean, path_stats = nets.path.with_stats(lengths, is_due)
 
         def penalty():
-            return config.pl_weight * losses.path_length_penalty(lengths, mean)
+            # Path lengths are computed for half of the batch, as in the authors' code with a pl_batch_shrink of 2.
+            half = keys[::2]
+            lengths = losses.path_lengths(lambda ws: nets.synthesis(ws, half), ws[::2], half)
+            mean, path_stats = nets.path.with_stats(lengths)
+            return config.pl_weight * losses.path_length_penalty(lengths, mean), (mean, path_stats)
 
+        current = nets.path.with_stats()
+        path, (mean, path_stats) = losses.lazy(config.pl_interval, step, penalty, otherwise=current)
         return total(
             adversarial=adversarial,
-            path=losses.lazy(config.pl_interval, step, penalty),
+            path=path,
             metrics={"path_mean": mean},
             stats={"mapping": mapping_stats, "path": path_stats},
         )

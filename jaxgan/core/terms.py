@@ -6,10 +6,10 @@ from typing import Any
 import flax.struct
 import jax
 import jax.numpy as jnp
-import numpy as np
 
+from jaxgan.core.average import average
 from jaxgan.core.lazy import LazyTerm
-from jaxgan.core.networks import format_array, format_names
+from jaxgan.core.networks import format_names
 
 RESERVED = ("loss", "grad_norm")  # names under which the game itself logs metrics of each player
 
@@ -62,25 +62,11 @@ def total(*, metrics: Mapping | None = None, stats: Mapping | None = None, **ter
                 f"The game itself uses the names {format_names(RESERVED)}."
             )
     due = {name: term.due for name, term in terms.items() if isinstance(term, LazyTerm)}
-    averaged = {name: _average(f"The term {name!r} of jaxgan.total", term) for name, term in terms.items()}
-    logged = {name: _average(f"The metric {name!r} of jaxgan.total", metric) for name, metric in metrics.items()}
+    averaged = {name: average(f"The term {name!r} of jaxgan.total", _value(term)) for name, term in terms.items()}
+    logged = {name: average(f"The metric {name!r} of jaxgan.total", _value(metric)) for name, metric in metrics.items()}
     loss = sum(averaged.values(), jnp.float32(0))
     return Terms(loss, averaged, logged, dict(stats or {}), due)
 
 
-def _average(argument: str, value: Any) -> jax.Array:
-    value = value.value if isinstance(value, LazyTerm) else value
-    if not isinstance(value, (jax.Array, np.ndarray, np.generic, float, int)):
-        raise TypeError(f"{argument} must be a scalar or an array [B], got an object of type {type(value).__name__}.")
-    shape = jnp.shape(value)
-    if len(shape) > 1:
-        fix = "Compute the mean or the sum over the other axes. This choice determines the weight of each example."
-        if len(shape) == 2 and shape[0] == shape[1]:
-            fix = (
-                "An operation on arrays of the shapes [B, 1] and [B] broadcasts to [B, B]. If this is the cause, "
-                "squeeze the output of the discriminator: x.reshape(len(x))."
-            )
-        raise ValueError(
-            f"{argument} must be a scalar or an array [B] with one value per example, got {format_array(value)}. {fix}"
-        )
-    return jnp.mean(jnp.asarray(value, jnp.float32))
+def _value(term: Any) -> Any:
+    return term.value if isinstance(term, LazyTerm) else term

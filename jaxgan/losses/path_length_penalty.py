@@ -82,11 +82,14 @@ class PathLengthEMA(nn.Module):
     so it contains the same images on any number of devices::
 
         nets={..., "path": Net(PathLengthEMA())}
-        half, due = keys[::2], step % 4 == 0
-        measure = lambda: losses.path_lengths(lambda ws: nets.synthesis(ws, half), nets.mapping(z[::2]), half)
-        lengths = lax.cond(due, measure, lambda: jnp.zeros(len(half)))
-        mean, path_stats = nets.path.with_stats(lengths, due)
-        penalty = losses.lazy(4, step, lambda: 2 * losses.path_length_penalty(lengths, mean))
+        def penalty():
+            half = keys[::2]
+            lengths = losses.path_lengths(lambda ws: nets.synthesis(ws, half), nets.mapping(z[::2]), half)
+            mean, path_stats = nets.path.with_stats(lengths)
+            return 2 * losses.path_length_penalty(lengths, mean), path_stats
+
+        _, current = nets.path.with_stats()
+        penalty, path_stats = losses.lazy(4, step, penalty, otherwise=current)
         total(path=penalty, stats={..., "path": path_stats})
 
     The average starts at 0. As in the official code, the gradient also passes through the contribution of the newest
