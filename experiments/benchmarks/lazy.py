@@ -92,18 +92,20 @@ class _Steps:
     """
 
     def __init__(self, build: Callable, penalties: tuple[Callable, Callable], runs: bool):
-        started, compiled = time.process_time(), {}
-        for penalty in dict.fromkeys(penalties):
-            game, batch = build(penalty)
-            state = jax.eval_shape(game.init, jax.random.key(0))
-            compiled[penalty] = jax.jit(game.step).lower(state, batch).compile()
+        games = {penalty: build(penalty) for penalty in dict.fromkeys(penalties)}
+        game, self._batch = games[penalties[0]]
+        state = jax.eval_shape(game.init, jax.random.key(0))
+        started = time.process_time()
+        compiled = {
+            penalty: jax.jit(game.step).lower(state, self._batch).compile() for penalty, (game, _) in games.items()
+        }
         self.compile_seconds = time.process_time() - started
-        self.memory = max(step.memory_analysis().temp_size_in_bytes for step in compiled.values())
-        self._times = {step: [] for step in _DUE}
+        self.memory = max(_temporary_bytes(step) for step in compiled.values())
+        self._steps = {step: compiled[penalty] for step, penalty in zip(_DUE, penalties)}
+        self._times: dict[int, list] = {step: [] for step in _DUE}
         if runs:
-            self._state, self._batch = jax.jit(game.init)(jax.random.key(0)), batch
-            self._steps = {step: compiled[penalty] for step, penalty in zip(_DUE, penalties)}
-            self.measure()
+            self._state = jax.jit(game.init)(jax.random.key(0))
+            self.measure()  # not counted
             self._times = {step: [] for step in _DUE}
 
     def measure(self) -> None:
@@ -121,6 +123,10 @@ class _Steps:
         (plain, plain_cpu), (due, due_cpu) = (1e3 * np.median(self._times[step], 0) for step in _DUE)
         means = [(_INTERVAL - 1) / _INTERVAL * a + b / _INTERVAL for a, b in ((plain, due), (plain_cpu, due_cpu))]
         return [f"{x:.2f}" for x in (plain, due, *means)]
+
+
+def _temporary_bytes(compiled: Any) -> int:
+    return compiled.memory_analysis().temp_size_in_bytes
 
 
 def _never(step, term):

@@ -5,6 +5,7 @@ from typing import Any
 
 import flax.struct
 import jax
+import jax.core
 import jax.numpy as jnp
 
 from jaxgan.core.average import average

@@ -4,9 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers import jaxprs
 
 from jaxgan import losses
-from helpers import jaxprs
 
 PARAMS = {"a": jnp.full((3, 32), 0.3), "b": jnp.full((32,), -0.2)}
 X = jax.random.normal(jax.random.key(0), (256, 3))
@@ -61,11 +61,11 @@ def test_a_lazy_term_can_be_differentiated_twice_and_vectorised():
 
 def test_a_further_result_is_returned_in_all_steps():
     def compute(params, step):
-        def term():
+        def measure():
             values = penalty(params)
             return values, {"count": jnp.int32(7), "mean": values.mean()}
 
-        term, further = losses.lazy(2, step, term, otherwise={"count": jnp.int32(1), "mean": jnp.float32(0)})
+        term, further = losses.lazy(2, step, measure, otherwise={"count": jnp.int32(1), "mean": jnp.float32(0)})
         return term.value, further
 
     gradient = jax.jit(jax.value_and_grad(compute, has_aux=True))
