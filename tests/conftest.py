@@ -9,9 +9,10 @@ from pathlib import Path
 os.environ["JAX_NUM_CPU_DEVICES"] = "8"
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
-# XLA compiles for most of a test's time. With these flags it compiles six times faster, into slower machine code. An
-# unknown flag ends the process. The third flag is known in jaxlib 0.10, but no longer in 0.12.
-QUICK = "--xla_backend_optimization_level=0 --xla_cpu_parallel_codegen_split_count=4"
+# XLA compiles for most of a test's time. With these flags it compiles six times faster, into slower machine code. It
+# compiles in one thread, because pytest starts a process for each core. An unknown flag ends the process. The third flag
+# is known in jaxlib 0.10, but no longer in 0.12.
+QUICK = "--xla_backend_optimization_level=0 --xla_cpu_parallel_codegen_split_count=1"
 if importlib.metadata.version("jaxlib").startswith("0.10."):
     QUICK += " --xla_cpu_use_fusion_emitters=false"
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {QUICK}"

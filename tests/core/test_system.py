@@ -1,6 +1,8 @@
 """Tests of the fallbacks for other operating systems, and of a training without modules that some systems lack."""
 
+import json
 import os
+import re
 import subprocess
 import sys
 
@@ -28,10 +30,11 @@ else:
     print(given_back, kept)
 """
 
-# This program simulates a system without the modules and functions of Unix, and then runs another module. Its msvcrt
-# replaces the module of Windows. It refuses to lock the same file twice. If the variable TAKEN is set, it refuses all.
+# This program simulates a system without the modules and functions of Unix, and then runs commands of an experiment one
+# after the other, as separate processes would. The commands are a list in JSON. Its msvcrt replaces the module of Windows.
+# It refuses to lock the same file twice in a command. If a command begins with true, it refuses all locks.
 WITHOUT_UNIX = """
-import os, runpy, sys, types
+import json, os, runpy, sys, types
 for name in ("fcntl", "resource", "pwd", "grp", "termios"):
     sys.modules[name] = None
 for name in ("getloadavg", "sched_getaffinity", "sched_setaffinity"):
@@ -42,15 +45,22 @@ msvcrt = types.ModuleType("msvcrt")
 msvcrt.LK_NBLCK, msvcrt.taken = 2, set()
 def locking(number, mode, count):
     path = os.readlink(f"/proc/self/fd/{number}")
-    if path in msvcrt.taken or os.environ.get("TAKEN"):
+    if path in msvcrt.taken or is_taken:
         raise PermissionError(13, "Permission denied")
     msvcrt.taken.add(path)
 msvcrt.locking = locking
 from jaxgan.core import system
 assert system.fcntl is system.resource is None
 system.msvcrt = msvcrt
-module, *sys.argv[1:] = sys.argv[1:]
-runpy.run_module(module, run_name="__main__", alter_sys=True)
+for is_taken, *command in json.loads(sys.argv.pop()):
+    msvcrt.taken.clear()
+    sys.argv[1:] = command
+    try:
+        runpy.run_module("experiments.gan", run_name="__main__", alter_sys=True)
+        code = 0
+    except SystemExit as stop:
+        code = stop.code
+    print("exit code", code, flush=True)
 """
 
 
@@ -71,29 +81,18 @@ def test_commands_configure_the_allocator(tmp_path, capsys, monkeypatch):
     assert programs.run(capsys, "inspect", "--run-dir", tmp_path)[0] == 2 and calls == [1]
 
 
-def without_unix(*arguments, **environment):
-    return subprocess.run(
-        [sys.executable, "-c", WITHOUT_UNIX, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=programs.ROOT,
-        env={**programs.os.environ, **environment},
-    )
-
-
 @pytest.mark.integration
 def test_a_system_without_unix_modules_trains_samples_and_locks(tmp_path):
-    run = ("experiments.gan", "--run-dir", tmp_path / "run", "--batch-size", 8, "--steps", 2)
-    trained = without_unix(*run)
-    assert trained.returncode == 0, trained.stderr
-    assert (tmp_path / "run" / "report.html").exists()
-    resumed = without_unix(*run[:-1], 3)
-    assert resumed.returncode == 0 and "resumed from step 2" in resumed.stdout, resumed.stderr
-    locked = without_unix(*run[:-1], 4, TAKEN="1")
-    assert (locked.returncode, "is in use by another run" in locked.stderr) == (2, True), locked.stderr
-    grid = tmp_path / "grid.png"
-    drawn = without_unix("experiments.gan", "sample", "--run-dir", tmp_path / "run", "--out", grid)
-    assert drawn.returncode == 0 and grid.exists(), drawn.stderr
+    run, grid = ["--run-dir", str(tmp_path / "run"), "--batch-size", "8", "--steps"], tmp_path / "grid.png"
+    sample = ["sample", *run[:2], "--out", str(grid)]
+    commands = [[False, *run, "2"], [False, *run, "3"], [True, *run, "4"], [False, *sample]]
+    line = [sys.executable, "-c", WITHOUT_UNIX, json.dumps(commands)]
+    result = subprocess.run(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=programs.ROOT)
+    assert result.returncode == 0, result.stdout
+    _, resumed, locked, _, rest = re.split(r"exit code \d+\n", result.stdout)
+    assert re.findall(r"exit code (\d+)", result.stdout) == ["0", "0", "2", "0"] and not rest, result.stdout
+    assert "resumed from step 2" in resumed and "is in use by another run" in locked, result.stdout
+    assert (tmp_path / "run" / "report.html").exists() and grid.exists()
 
 
 def test_unknown_measurements_are_none_without_unix_modules(monkeypatch):

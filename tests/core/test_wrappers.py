@@ -38,7 +38,7 @@ def thrice(game: GameLike, state, batch):
 
 
 def test_a_custom_wrapper_runs_on_several_devices():
-    game, batch = games.dcgan_game(critic_turns=2), games.images(16)
+    game, batch = dataclasses.replace(games.points_game(), turns=(("d",), ("d",), ("g",))), games.points(16)
     wrapper = Repeat(GameWrapper(game), 3)
     before = wrapper.init(jax.random.key(0))
     assert wrapper.unwrapped is game and wrapper.batch_multiple == 2

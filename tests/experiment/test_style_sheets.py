@@ -36,7 +36,7 @@ def test_the_rows_of_each_sheet():
     z = jnp.asarray(np.random.default_rng(0).normal(size=(SHEET, W)), jnp.float32)
     sheets: dict[str, Sheet] = dict(make_style_sheets(styles, lambda keys: z[: len(keys)], lambda batch: ()))
     keys = jax.random.split(jax.random.key(0), SHEET)
-    drawn = {name: np.asarray(sheet(None, {}, keys)) for name, sheet in sheets.items()}  # pyright: ignore
+    drawn = {name: np.asarray(jax.jit(sheet)(None, {}, keys)) for name, sheet in sheets.items()}  # pyright: ignore
     rows = {name: x.reshape(-1, SHEET_COLUMNS, *x.shape[1:]) for name, x in drawn.items()}
     psis, moved = len(style_sheets.TRUNCATION_PSIS), style_sheets.NUM_MOVED * style_sheets.NUM_DIRECTIONS
     assert {name: len(x) for name, x in rows.items()} == {

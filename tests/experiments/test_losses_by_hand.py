@@ -1,5 +1,7 @@
 """Losses and helpers of the larger experiments, with simple functions as networks, against manually computed values."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -131,8 +133,8 @@ def test_pix2pix_losses_of_both_players(loss):
 def test_pix2pix_inputs():
     grey, hole = pix2pix.Config(inputs="grey"), pix2pix.Config(inputs="hole")
     np.testing.assert_array_equal(pix2pix.derive_inputs(grey, KEYS, IMAGES), degrade.to_grey(IMAGES))
-    edges = pix2pix.derive_inputs(pix2pix.Config(inputs="edges"), KEYS, IMAGES)
-    np.testing.assert_array_equal(edges, degrade.draw_edges(IMAGES))
+    edges = jax.jit(functools.partial(pix2pix.derive_inputs, pix2pix.Config(inputs="edges")))(KEYS, IMAGES)
+    np.testing.assert_array_equal(edges, jax.jit(degrade.draw_edges)(IMAGES))
     holed = pix2pix.inputs_of(hole, KEYS, {"image": IMAGES})
     assert holed.shape == (4, 16, 16, 4)  # the last channel is the mask
     # Pixels outside the hole are copied from the input.
@@ -141,7 +143,8 @@ def test_pix2pix_inputs():
     assert ((made == 9.0) | (made == IMAGES)).all() and (made == 9.0).any() and (made == IMAGES).any()
     pairs = pix2pix.Config(inputs="pairs")
     assert pix2pix.inputs_of(pairs, KEYS, {"input": IMAGES, "image": OTHERS}) is IMAGES
-    inputs, images = pix2pix.training_pairs(pairs, KEYS, {"input": IMAGES, "image": IMAGES})
+    training_pairs = jax.jit(functools.partial(pix2pix.training_pairs, pairs))
+    inputs, images = training_pairs(KEYS, {"input": IMAGES, "image": IMAGES})
     np.testing.assert_array_equal(inputs, images)  # the same crop and mirroring
     assert (images != IMAGES).any()
 

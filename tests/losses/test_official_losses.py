@@ -96,6 +96,12 @@ def draw_batch(seed, shape):
     return {"input": inputs, "image": images}
 
 
+def blank_state(game):
+    """Return a state of zeros, which ``train`` replaces where the initial value is not zero. It requires no compilation."""
+    state = jax.eval_shape(game.init, jax.random.key(0)).replace(key=None)
+    return jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), state).replace(key=jax.random.key(0))
+
+
 def train(experiment, changes, shape, seed):
     """Train three steps. Return the initial weights, the scalars of each step and the final weights.
 
@@ -106,7 +112,7 @@ def train(experiment, changes, shape, seed):
     paired = experiment == "pix2pix"
     source = Arrays(images, inputs=inputs) if paired else Unpaired(Arrays(images), Arrays(inputs))
     game = module.build(module.Config(batch_size=shape[0], resolution=shape[1], **changes), source).game
-    state = jax.jit(game.init)(jax.random.key(0))
+    state = blank_state(game)
     arrays, params, stats = {}, {}, {}
     for net, name in NETS[experiment].items():
         like = {"params": state.params[net], **state.stats[net]}
