@@ -15,6 +15,7 @@ again. With ``max_steps=10``, one call takes up to ten steps, which reduces the 
 other module of jaxgan uses ``pmap``, ``shard_map`` or ``Mesh``.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -44,6 +45,19 @@ _OF_MEMBERS = jax.tree.map(
 )
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class PlacedBatch:
+    """A batch on the devices, the result of ``Step.put``.
+
+    Attributes:
+      arrays: the arrays of the batch, in the form that the compiled function expects.
+      count: number of steps of the batch; None if it has no axis of steps.
+    """
+
+    arrays: Any
+    count: Any
+
+
 class Step:
     """The compiled step of a game or a population: ``state, metrics = step(state, batch)``.
 
@@ -71,9 +85,22 @@ class Step:
         self._device_shape, self._place, self._state_sharding = device_shape, place, state_sharding
 
     def __call__(self, state: State, batch: Any) -> tuple[State, dict[str, Any]]:
+        placed = batch if isinstance(batch, PlacedBatch) else self.put(batch)
+        return self._mapped(state, self._resident, placed.arrays, placed.count)
+
+    def put(self, batch: Any) -> "PlacedBatch":
+        """Copy a batch to the devices, and return it as an argument for a later call of the step.
+
+        The copy does not wait for a step that the devices compute, so another thread can prepare the next batch.
+
+        Args:
+          batch: the batch, as for a call of the step.
+
+        Raises:
+          ValueError: if the batch cannot be split evenly, see ``pmap``.
+        """
         batch, count = _fill_steps(batch, self._max_steps)
-        batch = jax.tree.map(lambda x: self._place(x, self._device_shape(x.shape)), batch)
-        return self._mapped(state, self._resident, batch, count)
+        return PlacedBatch(jax.tree.map(lambda x: self._place(x, self._device_shape(x.shape)), batch), count)
 
     def trace(self, state: Any, batch: Any) -> None:
         """Trace the step to find errors in losses and settings, without running it.
@@ -230,6 +257,7 @@ def pmap(
     else:
         in_axes = (None, None, examples, None)
         mapped = jax.pmap(run, axis.NAME, in_axes=in_axes, out_axes=None, devices=on, donate_argnums=0)
+    shards = NamedSharding(Mesh(np.array(local), (axis.NAME,)), PartitionSpec(*[None] * examples, axis.NAME))
 
     def device_shape(shape):
         if alone:  # The game itself checks that the batch can be split evenly among the turns of a step.
@@ -238,7 +266,7 @@ def pmap(
         return (*shape[:examples], len(local), shape[examples] // len(local), *shape[examples + 1 :])
 
     def place(x, shape):
-        return jax.device_put(x, on[0]) if alone else x.reshape(shape)
+        return jax.device_put(x, on[0]) if alone else jax.device_put(x.reshape(shape), shards)
 
     return Step(mapped, resident, max_steps, device_shape, place, _replicated(on) if alone else None)
 

@@ -17,6 +17,7 @@ from jaxgan.cli.experiment_program import ExperimentProgram
 from jaxgan.core import system
 from jaxgan.core.text import say
 from jaxgan.data import Source
+from jaxgan.data.readers import set_readers
 from jaxgan.evaluation import make_extractor
 from jaxgan.experiment import dp_training, quality
 from jaxgan.experiment.advice import advice
@@ -157,6 +158,7 @@ def train(
         address = None if options.coordinator == "auto" else options.coordinator
         parallel.initialize(address, options.num_processes, options.process_id, hosts.describe(program.name, config))
     use_cores(config)
+    set_readers(options.readers)
     with announcements.waiting(f"loading the data: {config.data}", options):
         classes = () if options.fresh else read_classes(program.path_of_run(options.run_dir))
         experiment = program.build_with_classes(locate_data(config, data_paths), classes)
@@ -164,7 +166,7 @@ def train(
     if not options.quiet and jax.process_index() == 0:
         _print_advice(config, experiment.source)
     run = make_run(config, experiment, program.build)
-    steps = Steps(run, config, run.devices(options.devices), options.parallel)
+    steps = Steps(run, config, run.devices(options.devices), options.parallel, options.cache_bytes)
     account = functools.partial(dp_training.privacy_spent, run.experiment, config)
     planned_privacy = account(config.steps)
     if dry_run:

@@ -44,6 +44,8 @@ class Dataset(ShownSource):
       ValueError: if the data set has no images, or if the split does not exist or is empty.
     """
 
+    decodes = True
+
     def __init__(self, builder: Any, split: str, decoders: Any = None, resolution: int | None = None):
         self.name = f"{builder.info.full_name} {split}"
         features = builder.info.features

@@ -14,6 +14,7 @@ from jaxgan.data.dataset_json import read_dataset_json
 from jaxgan.data.decoding import read_pixels
 from jaxgan.data.image_headers import common_size, read_headers
 from jaxgan.data.layouts import ImageSet, as_image_set, classes_of_folders
+from jaxgan.data.readers import read_all
 from jaxgan.data.representation import ShownSource
 
 
@@ -35,6 +36,8 @@ class ImageFiles(ShownSource):
       ValueError: if there is no image, if sizes differ and ``resolution`` is None, or if a file cannot be decoded. The
         message names the file.
     """
+
+    decodes = True
 
     def __init__(
         self,
@@ -64,8 +67,10 @@ class ImageFiles(ShownSource):
         return (self._resolution, self._resolution, self._channels)
 
     def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
-        images = [read_pixels(self._files, self._names[i], self._channels, self._resolution) for i in indices]
-        batch = {"image": np.stack(images)}
+        batch = {"image": np.stack(read_all(self._read_one, indices))}
         if self._labels is not None:
             batch["label"] = self._labels[indices]
         return batch
+
+    def _read_one(self, i: int) -> np.ndarray:
+        return read_pixels(self._files, self._names[i], self._channels, self._resolution)

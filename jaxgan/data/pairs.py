@@ -20,6 +20,7 @@ from jaxgan.data.folders import is_image_store
 from jaxgan.data.image_headers import common_size, read_headers
 from jaxgan.data.layouts import ImageSet, as_image_set, find_split, has_domains, select_domain
 from jaxgan.data.loading import cache_if_small, check_no_split, check_resolution, resize_source, suggest_path
+from jaxgan.data.readers import read_all
 from jaxgan.data.representation import ShownSource
 from jaxgan.data.source import Arrays, Source, read_into_memory
 
@@ -153,7 +154,7 @@ class SideBySide(ShownSource):
         message names the file.
     """
 
-    classes = ()
+    classes, decodes = (), True
 
     def __init__(
         self,
@@ -199,7 +200,7 @@ class SideBySide(ShownSource):
         return len(self._names)
 
     def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
-        left, right = zip(*(self._halves(i) for i in indices))
+        left, right = zip(*read_all(self._halves, indices))
         inputs, images = (left, right) if self._direction == "left-to-right" else (right, left)
         return {"image": np.stack(images), "input": np.stack(inputs)}
 
@@ -236,7 +237,7 @@ class EqualNames(ShownSource):
         names the file.
     """
 
-    classes = ()
+    classes, decodes = (), True
 
     def __init__(
         self,
@@ -264,9 +265,8 @@ class EqualNames(ShownSource):
         return len(self._keys)
 
     def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
-        images, inputs = (
-            np.stack([files.decode(self._keys[i]) for i in indices]) for files in (self._images, self._inputs)
-        )
+        keys = [self._keys[i] for i in indices]
+        images, inputs = (np.stack(read_all(files.decode, keys)) for files in (self._images, self._inputs))
         return {"image": images, "input": inputs}
 
     def _check_names(self) -> None:

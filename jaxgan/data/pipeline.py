@@ -11,14 +11,17 @@ import concurrent.futures
 import functools
 import operator
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import jax
 import numpy as np
 
 from jaxgan.data.loading import as_source
+from jaxgan.data.readers import count_readers
 from jaxgan.data.source import Source, Unpaired, normalize
+
+AHEAD = 4  # minimum number of batches that are read in advance
 
 
 class Batches:
@@ -85,13 +88,23 @@ def _permutation(count: int, seed: tuple[int, ...]) -> np.ndarray:
     return np.random.default_rng(seed).permutation(count).astype(np.int32)
 
 
-def stream(batches: Batches, start: int, stop: int, ahead: int = 4) -> Iterator[Any]:
+def batches_ahead(batch_size: int) -> int:
+    """Return the number of batches that ``stream`` should read in advance.
+
+    Args:
+      batch_size: number of examples that this process reads for a batch. Small batches are read further ahead, so that
+        all threads of ``jaxgan.data.readers`` are busy.
+    """
+    return max(AHEAD, -(-2 * count_readers() // batch_size))
+
+
+def stream(batches: Any, start: int, stop: int, ahead: int = AHEAD) -> Generator[Any]:
     """Yield the batches from step ``start`` up to, but not including, step ``stop``.
 
     Threads read up to ``ahead`` batches before they are requested.
 
     Args:
-      batches: the batches to read.
+      batches: the batches to read, as ``batches[step]``.
       start: the first step.
       stop: the step after the last one.
       ahead: the number of batches to read before they are requested, at least 1.
@@ -116,8 +129,24 @@ def stream(batches: Batches, start: int, stop: int, ahead: int = 4) -> Iterator[
 _normalize_on_device = jax.jit(normalize)
 
 
+class _OnDevice:
+    """Batches on the device that is the default when this object is created.
+
+    Args:
+      order: the batches.
+    """
+
+    def __init__(self, order: Batches):
+        self._order, self._device = order, jax.config.jax_default_device  # pyright: ignore
+
+    def __getitem__(self, step: int) -> dict[str, jax.Array]:
+        batch = self._order[step]
+        with jax.default_device(self._device):  # threads do not inherit this setting
+            return jax.device_put(batch)
+
+
 class _Loop(Iterator[dict[str, jax.Array]]):
-    """The iterator that ``batches`` returns. It normalises each batch on the default device.
+    """The iterator that ``batches`` returns. Threads copy the next batches to the device, which normalises them.
 
     Args:
       order: the batches.
@@ -127,7 +156,8 @@ class _Loop(Iterator[dict[str, jax.Array]]):
 
     def __init__(self, order: Batches, start: int, stop: int | None):
         self._order, self._start, self._stop = order, start, stop
-        self._batches = stream(order, start, sys.maxsize if stop is None else stop)
+        ahead = batches_ahead(order.batch_size)
+        self._batches = stream(_OnDevice(order), start, sys.maxsize if stop is None else stop, ahead)
 
     def __next__(self) -> dict[str, jax.Array]:
         return _normalize_on_device(next(self._batches))

@@ -22,12 +22,15 @@ class ShownSource:
       name: the name of the source, for messages.
       shape: the shape of one example.
       classes: the names of the classes; empty if the examples have no labels.
+      decodes: whether an example is decoded from files whenever it is read, always to equal arrays. Such examples can
+        be cached, see ``jaxgan.data.image_cache``.
     """
 
     # Subclasses define these attributes of ``Source``.
     name: Any
     shape: Any
     classes: Any
+    decodes: Any = False
 
     def __len__(self) -> int:
         raise NotImplementedError

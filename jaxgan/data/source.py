@@ -207,6 +207,11 @@ class Subset(ShownSource):
     indices: np.ndarray
 
     @property
+    def decodes(self) -> bool:
+        """Whether the complete source decodes an example whenever it is read."""
+        return getattr(self.source, "decodes", False)
+
+    @property
     def name(self) -> str:
         """The name of the complete source."""
         return self.source.name
@@ -242,6 +247,11 @@ class Relabelled(ShownSource):
 
     source: Source
     classes: tuple[str, ...]
+
+    @property
+    def decodes(self) -> bool:
+        """Whether the other source decodes an example whenever it is read."""
+        return getattr(self.source, "decodes", False)
 
     @functools.cached_property
     def _new_indices(self) -> np.ndarray:

@@ -33,6 +33,8 @@ def print_start(name: str, run: TrainingRun, steps: Steps) -> None:
       steps: the run's compiled steps. The devices of a population are read from them.
     """
     say(f"{name}: {data_line(run.experiment)}; hardware: {system.hardware()}")
+    if steps.cache_line:
+        say(steps.cache_line)
     if run.is_population:
         members = "; ".join(map(run.member_name, range(len(run.seeds))))
         devices = f"{len(steps.devices)} x {steps.devices[0].platform}"

@@ -46,6 +46,8 @@ def print_description(run: TrainingRun, config: Settings, options: RunOptions, s
     tell_lines(as_text(Table("settings", ("name", "value"), rows)))
     tell("")
     tell(f"data: {data_line(run.experiment)}")
+    if steps.cache_line:
+        tell(steps.cache_line)
     tell(f"hardware: {system.hardware()}")
     tell("")
     tell_lines(f"{run.game.summary()}\n")

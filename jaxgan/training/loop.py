@@ -2,13 +2,10 @@
 
 import contextlib
 import dataclasses
-import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import jax
-import numpy as np
 
 from jaxgan.core.files import reason_of
 from jaxgan.core.interruption import Interrupted
@@ -21,6 +18,7 @@ from jaxgan.training.checkpoint_saver import CheckpointSaver
 from jaxgan.training.checkpoints import Checkpoints
 from jaxgan.training.divergence import DivergedMembers, find_diverged_states
 from jaxgan.training.evaluator import Evaluator
+from jaxgan.training.feeding import BatchFeeder, Call
 from jaxgan.training.metrics_log import MetricsLog
 from jaxgan.training.options import RunOptions
 from jaxgan.training.profiler import StepProfiler
@@ -61,7 +59,7 @@ def train(
       Interrupted: if a signal stopped the run; see ``jaxgan.core.interruption``. The state was saved.
     """
     options.check()
-    steps = steps or Steps(run, config, run.devices(options.devices), options.parallel)
+    steps = steps or Steps(run, config, run.devices(options.devices), options.parallel, options.cache_bytes)
     with contextlib.ExitStack() as stack:
         score_name = evaluator.by if evaluator else "pixels"
         checkpoints = Checkpoints(path / "checkpoints", by=score_name, say=_printer(options))
@@ -129,35 +127,56 @@ class _Loop:
         """
         if step == 0:
             self._write_samples(state, 0)
-        batches = self.steps.batches(step)
-        while step < last:
-            if step == self.schedule.start and self.signals.immediate:
-                return self.signals.immediate  # before the compilation, which can take minutes
-            if self.steps.call_compiles(step):
-                count, call = 1, self._compile
-            else:
-                count, call = self.schedule.next_call(step, self.log.seconds_per_step), self._call
-            state = call(state, batches, step, count)
-            step += count
-            self.log.probe(state, step)
-            if self.schedule.due(step).metrics or self.signals.immediate:
-                stop = self._write_what_is_due(state, step)
-                if stop:
-                    return stop
+        call = self._plan(step, last)
+        if call and self.signals.immediate:
+            return self.signals.immediate  # before the compilation, which can take minutes
+        with BatchFeeder(self.steps, step) as feeder:
+            while call:
+                state = (self._compile if call.compiles else self._call)(state, feeder, call)
+                step = call.stop
+                call = self._prepare_next(feeder, step, last)
+                self.log.probe(state, step)
+                if self.schedule.due(step).metrics or self.signals.immediate:
+                    stop = self._write_what_is_due(state, step)
+                    if stop:
+                        return stop
+                call = call or self._plan(step, last)
         return 0
 
-    def _call(self, state: State, batches: Iterator[Any], step: int, count: int) -> State:
-        """Call the compiled function once, which runs ``count`` training steps, and return the new state."""
-        with self.profiler.around(step, count):
-            state, metrics = self.steps.at(step)(state, _stack(itertools.islice(batches, count)))
-        self.log.append(step + 1, count, metrics)
+    def _plan(self, step: int, last: int) -> Call | None:
+        """Return the call after ``step``, or None if ``step`` is the last step."""
+        if step >= last:
+            return None
+        if self.steps.call_compiles(step):
+            return Call(step, 1, compiles=True)
+        return Call(step, self.schedule.next_call(step, self.log.seconds_per_step), compiles=False)
+
+    def _prepare_next(self, feeder: BatchFeeder, step: int, last: int) -> Call | None:
+        """Plan the call after ``step``, and read its batches while the devices compute.
+
+        Returns:
+          The call; None if it is better planned later, because its batches need no preparation or the time of a step
+          is not known yet.
+        """
+        if not (feeder.works_ahead and self.log.is_timed):
+            return None
+        call = self._plan(step, last)
+        if call:
+            feeder.prepare(call)
+        return call
+
+    def _call(self, state: State, feeder: BatchFeeder, call: Call) -> State:
+        """Call the compiled function once, and return the new state."""
+        with self.profiler.around(call.step, call.count):
+            state, metrics = self.steps.at(call.step)(state, feeder.take(call))
+        self.log.append(call.step + 1, call.count, metrics)
         return state
 
-    def _compile(self, state: State, batches: Iterator[Any], step: int, count: int) -> State:
+    def _compile(self, state: State, feeder: BatchFeeder, call: Call) -> State:
         """Compile the step of a game by calling the step once, and exclude the time of this call from the speed."""
-        where = "" if step == self.schedule.start else f" for the game that begins at step {step + 1}"
+        where = "" if call.step == self.schedule.start else f" for the game that begins at step {call.step + 1}"
         with self.terminal.compiling(f"compiling the training step{where}"):
-            state = jax.block_until_ready(self._call(state, batches, step, count))
+            state = jax.block_until_ready(self._call(state, feeder, call))
         self.log.restart_clock()
         return state
 
@@ -216,10 +235,6 @@ def _announce_end(terminal: Terminal, saved: int | None, start: int, steps: int,
         terminal.say(f"saved at step {saved}{more}")
     elif is_interrupted:
         terminal.say(f"stopped before step {start + 1}; to continue, run the same command again")
-
-
-def _stack(batches: Iterable[Any]) -> Any:
-    return jax.tree.map(lambda *xs: np.stack(xs), *batches)
 
 
 def _is_quiet(options: RunOptions) -> bool:

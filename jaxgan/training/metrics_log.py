@@ -37,12 +37,13 @@ class MetricsLog:
 
     Attributes:
       seconds_per_step: time of a step in seconds, measured between the last two calls of ``write``.
+      is_timed: whether ``seconds_per_step`` was measured. Before, it is almost 0.
     """
 
     def __init__(
         self, run: TrainingRun, config: Settings, path: Path, start: int, diverged: DivergedMembers, terminal: Terminal
     ):
-        self.seconds_per_step = 1e-9
+        self.seconds_per_step, self.is_timed = 1e-9, False
         self._run, self._path, self._diverged, self._terminal = run, path, diverged, terminal
         self._batch_size = config.batch_size * len(run.seeds)
         # For each call with metrics that were not written yet: the first step of the call, its number of steps, the
@@ -165,7 +166,7 @@ class MetricsLog:
     def _measure_step(self, step: int) -> None:
         steps, now = step - self._last_step, time.perf_counter()
         if steps > 0:
-            self.seconds_per_step = (now - self._last_write) / steps
+            self.seconds_per_step, self.is_timed = (now - self._last_write) / steps, True
             self._last_write, self._last_step = now, step
 
     def close(self) -> None:

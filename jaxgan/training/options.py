@@ -1,6 +1,7 @@
 """Options of a run: its directory, the frequency of its outputs, and its devices."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -68,6 +69,13 @@ class RunOptions:
     """For runs on several hosts: number of processes. By default, the cluster provides the number."""
     process_id: int | None = None
     """For runs on several hosts: index of this process, starting at 0. By default, the cluster provides the index."""
+    # Data
+    readers: int | None = None
+    """Number of threads that decode image files. By default, the number of processor cores, but at least 4."""
+    image_cache: float | None = None
+    """Memory in GiB for decoded images, if the data need more than the 1 GiB that is read into memory at the start.
+    If all images fit, each file is decoded only once. By default, half of the available memory. With 0, the files are
+    decoded in every epoch."""
     # Run
     profile: int = 0
     """Number of steps to trace with jax.profiler. The trace is written to profile/ in the run's directory. 0 traces
@@ -101,6 +109,11 @@ class RunOptions:
         kept = {name: getattr(self, name) for name in RECORDED}
         return {name: value for name, value in kept.items() if value != RunOptions.__dataclass_fields__[name].default}
 
+    @property
+    def cache_bytes(self) -> int | None:
+        """The option ``image_cache`` in bytes."""
+        return None if self.image_cache is None else int(self.image_cache * 2**30)
+
     def check(self) -> None:
         """Check that all options are valid.
 
@@ -116,6 +129,10 @@ class RunOptions:
                 raise ValueError(f"`{name}` has no effect without evaluations. Pass `evaluate_every` too.")
         if self.evaluate_count is not None and self.evaluate_count < 2:
             raise ValueError(f"`evaluate_count` must be at least 2, got {self.evaluate_count}.")
+        if self.readers is not None and self.readers < 1:
+            raise ValueError(f"`readers` must be at least 1, got {self.readers}.")
+        if self.image_cache is not None and not 0 <= self.image_cache < math.inf:
+            raise ValueError(f"`image_cache` must be at least 0, got {self.image_cache:g}.")
         if self.profile < 0:
             raise ValueError(f"`profile` must be at least 0, got {self.profile}.")
         if self.run_dir == "":

@@ -4,7 +4,7 @@ The game of a run may change with the step, for example after a warm-up, so that
 """
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any, TypeGuard
 
 import jax
@@ -13,6 +13,8 @@ import numpy as np
 from jaxgan import parallel
 from jaxgan.core.wrappers import GameLike
 from jaxgan.data import Arrays, Batches, Source, Unpaired, normalize, stream
+from jaxgan.data.image_cache import cache_examples
+from jaxgan.data.pipeline import batches_ahead
 from jaxgan.data.source import size_in_bytes
 from jaxgan.experiment.settings import Settings
 from jaxgan.training.runs import TrainingRun, depends_on_value
@@ -21,7 +23,6 @@ from jaxgan.training.runs import TrainingRun, depends_on_value
 # small games.
 MAX_STEPS_PER_CALL = 10
 RESIDENT_BYTES = 2**30  # maximum size in bytes of data that is copied to the devices; larger data is streamed
-READERS = 4  # number of threads that read streamed batches in advance
 AHEAD_BYTES = 2**25  # maximum total size in bytes of the streamed batches of one call
 
 
@@ -33,16 +34,30 @@ class Steps:
       config: the experiment's settings.
       devices: the devices that share a step.
       method: the JAX transformation that distributes a step over the devices, ``pmap`` or ``shard_map``.
+      cache_bytes: the largest size of the cache of decoded images, see ``jaxgan.data.image_cache``; None for its
+        default.
+
+    Attributes:
+      streams: whether batches are read while the run trains. Otherwise, all examples are on the devices.
+      cache_line: a line about the cache of decoded images; "" if no images are decoded while the run trains.
 
     Raises:
       ValueError: if the devices cannot share a batch evenly.
     """
 
-    def __init__(self, run: TrainingRun, config: Settings, devices: list[parallel.Device], method: str):
+    def __init__(
+        self,
+        run: TrainingRun,
+        config: Settings,
+        devices: list[parallel.Device],
+        method: str,
+        cache_bytes: int | None = None,
+    ):
         run.check_batch_size(config.batch_size, devices)
         self.devices, self.method = devices, method
         self._run, self._config = run, config
-        self._source = run.experiment.source
+        self._source, self.cache_line = cache_examples(run.experiment.source, cache_bytes)
+        self.streams = not is_resident(self._source)
         self._compiled: dict[GameLike, parallel.Step] = {}
         self._called: set[GameLike] = set()
 
@@ -95,7 +110,7 @@ class Steps:
             batch = jax.tree.map(lambda x, s=leading: jax.ShapeDtypeStruct((*s, *x.shape[1:]), x.dtype), example)
             self.at(step).trace(state, batch)
 
-    def batches(self, start: int) -> Iterator[Any]:
+    def batches(self, start: int) -> Generator[Any]:
         """Yield the batch of each step after ``start``.
 
         If players have several turns in a step, the batch contains ``batch_size`` examples for each turn of the player
@@ -110,8 +125,8 @@ class Steps:
         if is_resident(source):
             streams = [map(batches.indices, range(start, config.steps)) for batches in orders]
         else:
-            readers = max(1, READERS // len(orders))
-            streams = [stream(batches, start, config.steps, readers) for batches in orders]
+            ahead = max(1, batches_ahead(size // jax.process_count()) // len(orders))
+            streams = [stream(batches, start, config.steps, ahead) for batches in orders]
         for step, parts in enumerate(zip(*streams), start):
             turns, by_seed = experiment.at(step).batch_multiple, dict(zip(seeds, parts))
             batch = run.join_batches([by_seed[seed] for seed in run.seeds])

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from jaxgan.data import Arrays, Batches, batches, load, normalize, stream
+from jaxgan.data.pipeline import batches_ahead
+from jaxgan.data.readers import set_readers
 from jaxgan.data.source import Subset, hold_out
 
 
@@ -134,6 +136,12 @@ def test_a_stream_reads_only_as_far_ahead_as_requested():
         time.sleep(0.01)
         assert sorted(batches.read) == list(range(step + 1 + 3))
     coming.close()
+
+
+def test_small_batches_are_read_further_ahead_so_that_all_readers_are_busy():
+    set_readers(16)
+    assert [batches_ahead(size) for size in (1, 3, 8, 64)] == [32, 11, 4, 4]
+    set_readers(None)
 
 
 @pytest.mark.parametrize("stop", [2, 10])
