@@ -138,7 +138,13 @@ def load_domains(config: Config, name: str, split: str, argument: str) -> data.S
     if domain_a is None and name == "photos:gravel":
         domain_a = "photos:grass"
     return unpaired.load(
-        name, domain_a, resolution=config.resolution, channels=config.channels, split=split, argument=argument
+        name,
+        domain_a,
+        resolution=config.resolution,
+        channels=config.channels,
+        split=split,
+        argument=argument,
+        jpeg_draft=config.jpeg_draft,
     )
 
 

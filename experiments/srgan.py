@@ -378,7 +378,14 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     )
 
     def load(name, split, argument):
-        return data.load(name, resolution=config.resolution, channels=config.channels, split=split, argument=argument)
+        return data.load(
+            name,
+            resolution=config.resolution,
+            channels=config.channels,
+            split=split,
+            argument=argument,
+            jpeg_draft=config.jpeg_draft,
+        )
 
     source, test = config.load_train_and_test(load, source)
     size, _, channels = source.shape

@@ -103,13 +103,14 @@ class MemberReference(CheckpointReference):
 
     member: int | None = None
 
-    def restore(self, program: ExperimentProgram, needs: Needs = "data") -> Restored:
+    def restore(self, program: ExperimentProgram, needs: Needs = "data", *, complete_images: bool = False) -> Restored:
         """Restore the experiment and the state of the member at the checkpoint.
 
         Args:
           program: the experiment.
           needs: the data that the command requires, see ``Needs``. If other data cannot be loaded, blank examples
             replace them, and a warning is printed.
+          complete_images: whether to decode images completely, even if the run has the setting ``jpeg_draft``.
 
         Raises:
           ValueError: if there is no such run, checkpoint or member, the checkpoint belongs to another experiment, or
@@ -117,7 +118,7 @@ class MemberReference(CheckpointReference):
         """
         path = self.path(program)
         config = read_config(path, program.name, program.config_class)
-        run = _make_run_in(path, program, config, needs)
+        run = _make_run_in(path, program, config, needs, complete_images)
         last = len(run.seeds) - 1
         if self.member is not None and not 0 <= self.member <= last:
             if last:
@@ -140,19 +141,19 @@ class WeightsReference(MemberReference):
 
     parameters: str | None = None
 
-    def restore(self, program: ExperimentProgram, needs: Needs = "data") -> Restored:
+    def restore(self, program: ExperimentProgram, needs: Needs = "data", *, complete_images: bool = False) -> Restored:
         """Restore the experiment and its state from a run or from a parameter file.
 
         Args:
           program: the experiment.
-          needs: see ``MemberReference.restore``. An experiment of a parameter file reads its data only if it translates
-            images.
+          needs, complete_images: see ``MemberReference.restore``. An experiment of a parameter file reads its data only
+            if it translates images.
 
         Raises:
           ValueError: if there is no such run or file, or it belongs to another experiment.
         """
         if self.parameters is None:
-            return super().restore(program, needs)
+            return super().restore(program, needs, complete_images=complete_images)
         if self.step is not None or self.best or self.member is not None:
             raise ValueError(
                 f"`parameters` {self.parameters} cannot be combined with `step`, `best` or `member`, because the file "
@@ -163,7 +164,9 @@ class WeightsReference(MemberReference):
         return Restored(*parameter_file.load(path, program.name, program.config_class, program.build, own_data))
 
 
-def _make_run_in(path: Path, program: ExperimentProgram, config: Any, needs: Needs) -> TrainingRun:
+def _make_run_in(
+    path: Path, program: ExperimentProgram, config: Any, needs: Needs, complete_images: bool
+) -> TrainingRun:
     """Create the run of a directory. If its data are missing or have changed, blank examples replace them.
 
     Raises:
@@ -174,6 +177,9 @@ def _make_run_in(path: Path, program: ExperimentProgram, config: Any, needs: Nee
         experiment = program.build_with_classes(locate_data(config, paths), read_classes(path))
         if "hash" in record:
             check_data(path, record, describe_data(experiment, config))
+        if complete_images and config.jpeg_draft:
+            config = dataclasses.replace(config, jpeg_draft=False)
+            experiment = program.build_with_classes(locate_data(config, paths), read_classes(path))
     except (ValueError, OSError) as error:
         if needs == "data" or not record:
             raise

@@ -68,7 +68,8 @@ class Evaluate:
         quality.check_metrics(self.metrics, self.count)
         if self.seed is not None:
             check_seed(self.seed)
-        experiment, state, member, config = self.checkpoint.restore(program, "data" if self._reads_data() else "inputs")
+        needs = "data" if self._reads_data() else "inputs"
+        experiment, state, member, config = self.checkpoint.restore(program, needs, complete_images=True)
         quality.validate_metrics(experiment, self.metrics, self.count)
         path = self.checkpoint.path(program)
         name = f"{program.name} in {path}"

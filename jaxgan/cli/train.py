@@ -183,7 +183,7 @@ def train(
         steps.trace()
     probe.check_held_out(run.experiment)
     with announcements.waiting("preparing the evaluations", options):
-        evaluator = _make_evaluator(run, config, options)
+        evaluator = _make_evaluator(program, run, config, options, data_paths)
     directory = None
     if jax.process_index() == 0:
         directory = RunDirectory(path, program.name, config, data, run.member_settings, options.fresh)
@@ -268,11 +268,20 @@ def _print_advice(config: Any, source: Source) -> None:
         errors.print_warning(sentence, arguments)
 
 
-def _make_evaluator(run: TrainingRun, config: Any, options: RunOptions) -> Evaluator | None:
-    """Return the evaluator for ``evaluate_every``. This trains a classifier if the features require it."""
+def _make_evaluator(
+    program: ExperimentProgram, run: TrainingRun, config: Any, options: RunOptions, data_paths: Mapping[str, str]
+) -> Evaluator | None:
+    """Return the evaluator for ``evaluate_every``. This trains a classifier if the features require it.
+
+    Evaluations compare the samples with completely decoded images, even if the setting ``jpeg_draft`` is set.
+    """
     if options.evaluate_every is None:
         return None
     experiment, metrics = run.experiment, options.metrics or ("fid",)
+    if config.jpeg_draft:
+        complete = dataclasses.replace(config, jpeg_draft=False)
+        loaded = program.build_with_classes(locate_data(complete, data_paths), experiment.source.classes)
+        experiment = make_run(complete, loaded, program.build).experiment
     quality.validate_metrics(experiment, metrics, options.evaluate_count)
     features = None
     if quality.needs_features(metrics):

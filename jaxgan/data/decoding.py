@@ -21,6 +21,10 @@ MAX_PIXELS = 2**29  # largest number of pixels of an image, which then needs 2 G
 # byte for about 4 pixels, and a PNG of a single colour has one for 344 pixels.
 LARGE = 2**24
 PIXELS_PER_BYTE = 400
+DRAFT = 2  # least height and width of an image after ``draft``, divided by the resolution to which it is then resized
+SIDEWAYS = (5, 6, 7, 8)  # values of the orientation in EXIF that swap height and width
+MIRRORED = (2, 3, 6, 7)  # values of the orientation in EXIF that move the first column of the file to the right side
+FLIPPED = (3, 4, 7, 8)  # values of the orientation in EXIF that move the first row of the file to the lower side
 GREY_BITS = {"L;2": 2, "L;4": 4}  # Pillow's names of grey pixels with fewer than 8 bits, and their number of bits
 
 T = TypeVar("T")
@@ -127,7 +131,9 @@ def _check_pixels(image: Image.Image, file_size: int, name: str) -> None:
         )
 
 
-def read_pixels(files: Files, name: str, channels: int, resolution: int | None = None) -> np.ndarray:
+def read_pixels(
+    files: Files, name: str, channels: int, resolution: int | None = None, *, jpeg_draft: bool = False
+) -> np.ndarray:
     """Decode an image file, and return its pixels.
 
     Args:
@@ -135,6 +141,7 @@ def read_pixels(files: Files, name: str, channels: int, resolution: int | None =
       name: the name of the image.
       channels: 1 (grey), 3 (colour) or 4 (colour with alpha), see ``convert_channels``.
       resolution: height and width of the result in pixels, see ``crop_to_square``; None keeps the complete image.
+      jpeg_draft: whether the decoder of JPEG may reduce an image before it is resized, see ``decode_draft``.
 
     Returns:
       uint8 [resolution, resolution, channels], or [H, W, channels] if ``resolution`` is None.
@@ -144,12 +151,46 @@ def read_pixels(files: Files, name: str, channels: int, resolution: int | None =
     """
 
     def to_array(image: Image.Image) -> np.ndarray:
+        if jpeg_draft and resolution is not None:
+            return decode_draft(image, channels, resolution)
         if resolution is not None and math.prod(image.size) > LARGE:
             # Let the decoder of JPEG reduce the image by a power of two, so that it needs less memory.
             image.draft(None, (2 * resolution, 2 * resolution))
         return crop_to_square(convert_channels(image, channels), resolution)
 
     return decode(files, name, to_array)
+
+
+def decode_draft(image: Image.Image, channels: int, resolution: int) -> np.ndarray:
+    """Decode an image at a fraction of its size, crop it to a centred square and resize it.
+
+    Only the decoder of JPEG can do this: it computes fewer pixels from each block of frequencies. The fraction is 1/2,
+    1/4 or 1/8, and the reduced image is at least ``DRAFT`` times as large as the result. Images that are less than
+    ``2 * DRAFT`` times as large as the result, and images of other formats, are decoded completely.
+
+    Args:
+      image: an opened image, of which only the header has been read.
+      channels: 1 (grey), 3 (colour) or 4 (colour with alpha), see ``convert_channels``.
+      resolution: height and width of the result in pixels.
+
+    Returns:
+      uint8 [resolution, resolution, channels].
+    """
+    original, reduced = image.size, image.draft(None, (DRAFT * resolution, DRAFT * resolution))
+    if reduced is None or image.size == original:
+        return crop_to_square(convert_channels(image, channels), resolution)
+    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    # The exact size is not a whole number if the fraction does not divide the size of the file. The last column and the
+    # last row of the file are then partly outside of the image.
+    width, height = reduced[1][2:]
+    if orientation in SIDEWAYS:
+        width, height = height, width
+    image, side = convert_channels(image, channels), min(width, height)
+    left = (width - side) / 2 + (image.width - width if orientation in MIRRORED else 0)
+    top = (height - side) / 2 + (image.height - height if orientation in FLIPPED else 0)
+    box = (left, top, left + side, top + side)
+    image = image.resize((resolution, resolution), Image.Resampling.LANCZOS, box)
+    return np.asarray(image, np.uint8).reshape(resolution, resolution, -1)
 
 
 def crop_to_square(image: Image.Image, resolution: int | None) -> np.ndarray:

@@ -11,10 +11,9 @@ from collections.abc import Mapping
 from PIL import ExifTags, Image
 
 from jaxgan.data.colour_spaces import is_other_space
-from jaxgan.data.decoding import decode
+from jaxgan.data.decoding import SIDEWAYS, decode
 from jaxgan.data.folders import Files
 
-SIDEWAYS = (5, 6, 7, 8)  # the values of the orientation in EXIF that swap height and width
 TIFF_WIDTH, TIFF_HEIGHT = 256, 257  # the tags of the size of a TIFF file
 GREY_MODES = ("1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # Pillow's names of grey modes
 OTHER_COLOURS = ("CMYK", "LAB", "HSV", "YCbCr")  # Pillow's names of modes with other primaries than red, green and blue

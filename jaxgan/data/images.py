@@ -27,6 +27,8 @@ class ImageFiles(ShownSource):
         (Lanczos). None keeps the size of the files, which must be square and the same for all.
       channels: 1 (grey), 3 (colour) or 4 (colour with alpha). None uses 1 if all files are grey, and 3 otherwise.
       labelled: whether to find the labels of the images.
+      jpeg_draft: whether the decoder of JPEG may reduce large images before they are resized, which is faster and
+        changes the pixels slightly; see ``decoding.decode_draft``.
 
     Warns:
       UserWarning: if files are left out, or if decoding converts or loses something that the images contain, such as
@@ -46,6 +48,7 @@ class ImageFiles(ShownSource):
         channels: int | None = None,
         *,
         labelled: bool = True,
+        jpeg_draft: bool = False,
     ):
         images = as_image_set(images)
         self.name, self._files, self._names = images.name, images.files, images.names
@@ -56,6 +59,7 @@ class ImageFiles(ShownSource):
         if resolution is None:
             resolution = common_size(self.name, self._names, headers.sizes, square=True)[0]
         self._resolution, self._channels = resolution, headers.channels if channels is None else channels
+        self._jpeg_draft = jpeg_draft
         headers.warn(self._channels, resolution)
 
     def __len__(self) -> int:
@@ -73,4 +77,5 @@ class ImageFiles(ShownSource):
         return batch
 
     def _read_one(self, i: int) -> np.ndarray:
-        return read_pixels(self._files, self._names[i], self._channels, self._resolution)
+        name, draft = self._names[i], self._jpeg_draft
+        return read_pixels(self._files, name, self._channels, self._resolution, jpeg_draft=draft)

@@ -33,6 +33,7 @@ def load(
     data_dir: str | None = None,
     argument: str = "data",
     uncropped: bool = False,
+    jpeg_draft: bool = False,
 ) -> Source:
     """Return the examples that ``data`` names, as a source.
 
@@ -61,6 +62,9 @@ def load(
       uncropped: whether images may be rectangles and have different sizes, if ``resolution`` is None. A batch of such
         images contains an ``uncropped.ImageSequence`` in place of an array, which only functions that resize each image
         themselves accept, such as the feature extractors of metrics.
+      jpeg_draft: whether to decode JPEG files that are at least four times as large as ``resolution`` at a fraction of
+        their size, which is faster and changes the pixels slightly; see ``decoding.decode_draft``. It has no effect on
+        other data.
 
     Raises:
       ValueError: if the data do not exist or cannot be used. The message explains why.
@@ -73,6 +77,7 @@ def load(
             split=split,
             data_dir=data_dir,
             argument=argument,
+            jpeg_draft=jpeg_draft,
         )
         return stack_channels(grey)
     if data.startswith("tiles:"):
@@ -84,7 +89,7 @@ def load(
     if is_image_store(path):
         found = find_split(path, split)
         source = uncropped_files(found, channels) if uncropped else None
-        source = source or images.ImageFiles(found, resolution, channels)
+        source = source or images.ImageFiles(found, resolution, channels, jpeg_draft=jpeg_draft)
     elif suffix in (".npz", ".npy") and path.is_file():
         check_no_split(split, data)
         source = load_arrays(path)

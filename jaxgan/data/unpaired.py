@@ -20,6 +20,7 @@ def load(
     split: str = "train",
     data_dir: str | None = None,
     argument: str = "data",
+    jpeg_draft: bool = False,
 ) -> Unpaired:
     """Return the images that ``data`` names and the inputs that ``data_a`` names, as an unpaired source.
 
@@ -35,13 +36,22 @@ def load(
       split: ``train`` or ``test``. If ``data_a`` is given, any split that ``jaxgan.data.load`` accepts.
       data_dir: the folder of prepared TFDS data sets; None uses the default of TFDS.
       argument: the name of the caller's argument for ``data``, for messages. The name for ``data_a`` ends with ``_a``.
+      jpeg_draft: whether large JPEG files are decoded at a fraction of their size, see ``jaxgan.data.load``.
 
     Raises:
       ValueError: if the data do not exist or cannot be used. The message explains why.
     """
     if data_a is not None:
         inputs, images = (
-            load_one(name, resolution=resolution, channels=channels, split=split, data_dir=data_dir, argument=blamed)
+            load_one(
+                name,
+                resolution=resolution,
+                channels=channels,
+                split=split,
+                data_dir=data_dir,
+                argument=blamed,
+                jpeg_draft=jpeg_draft,
+            )
             for name, blamed in ((data_a, f"{argument}_a"), (data, argument))
         )
         return Unpaired(images=images, inputs=inputs)
@@ -56,7 +66,9 @@ def load(
             )
         check_resolution(resolution)
         inputs, images = (
-            cache_if_small(ImageFiles(select_domain(both, domain), resolution, channels, labelled=False))
+            cache_if_small(
+                ImageFiles(select_domain(both, domain), resolution, channels, labelled=False, jpeg_draft=jpeg_draft)
+            )
             for domain in "AB"
         )
         return Unpaired(images=images, inputs=inputs)

@@ -118,7 +118,7 @@ RENAMED: Mapping[str, Mapping[str, str | tuple[str, Mapping[Any, Any]] | None]] 
 # For each experiment ("" for all experiments), the settings that older versions did not have, and the values with which
 # the experiment behaves as in these versions.
 ADDED: Mapping[str, Mapping[str, Any]] = {
-    "": {"matmul_precision": "default", "penalty_precision": "default"},
+    "": {"jpeg_draft": False, "matmul_precision": "default", "penalty_precision": "default"},
     "pix2pix": {"halves": "any"},
     "r3gan": {"mirror": False},
 }
