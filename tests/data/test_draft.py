@@ -13,7 +13,7 @@ from experiments import dcgan
 from experiments.benchmarks.loader import smooth_noise
 from jaxgan import data
 from jaxgan.data import decoding, unpaired
-from jaxgan.data.decoding import read_pixels
+from jaxgan.data.decoding import decode_draft, read_pixels
 from jaxgan.data.folders import find_images
 from jaxgan.data.images import ImageFiles
 from jaxgan.experiment import quality
@@ -37,6 +37,9 @@ def both(path, resolution, channels=3):
 
 def check_similar(path, resolution, channels=3):
     fast, exact = both(path, resolution, channels)
+    (file,) = path.iterdir()
+    with Image.open(file) as image:
+        np.testing.assert_array_equal(decode_draft(image, channels, resolution), fast)
     assert fast.shape == exact.shape == (resolution, resolution, channels) and fast.dtype == np.uint8
     difference = np.abs(fast.astype(int) - exact)
     assert difference.any()  # otherwise, the image was decoded completely
