@@ -42,15 +42,31 @@ def test_readme_is_short():
     assert len(lines) <= 160
 
 
+VARIABLES = {}  # of the pages whose code has run
+
+
+def run_code(page: Path, folder: Path) -> dict:
+    """Run the Python code of a page after that of the page that it continues, and return its variables."""
+    before = {}
+    if page.name in CONTINUES:
+        first = page.parent / CONTINUES[page.name]
+        before = VARIABLES.get(first) or run_code(first, folder)
+    script = folder / "page.py"
+    script.write_text("\n".join(blocks(page, "python")).replace("steps=4500", "steps=5"))
+    VARIABLES[page] = runpy.run_path(str(script), before)
+    return VARIABLES[page]
+
+
 @pytest.mark.integration
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page",
+    sorted((page for page in PAGES if blocks(page, "python")), key=lambda page: page.name in CONTINUES),
+    ids=lambda page: page.name,
+)
 def test_python_code_runs_as_one_program(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)  # the code writes images
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # and caches a classifier
     monkeypatch.setattr("jaxgan.evaluation.classifier.STEPS", (10, 10))
-    code = blocks(page, "python")
-    if page.name in CONTINUES:
-        code = blocks(page.parent / CONTINUES[page.name], "python") + code
     if page.name == "evaluation.md":  # the page compares two folders
         for seed, folder in enumerate(("samples", "photos")):
             (tmp_path / folder).mkdir()
@@ -58,9 +74,7 @@ def test_python_code_runs_as_one_program(page, tmp_path, monkeypatch, capsys):
                 np.random.default_rng(seed).integers(256, size=(60, 32, 32, 3), dtype=np.uint8)
             ):
                 Image.fromarray(image).save(tmp_path / folder / f"{index}.png")
-    script = tmp_path / "page.py"
-    script.write_text("\n".join(code).replace("steps=4500", "steps=5"))
-    found = runpy.run_path(str(script))
+    found = run_code(page, tmp_path)
     if page.name == "README.md":
         assert found["samples"].shape == (1797, 8, 8, 1)
         assert {"d/adversarial", "d/r1", "d/grad_norm", "g/adversarial"} <= set(found["metrics"])

@@ -142,9 +142,10 @@ def test_two_processes_with_two_devices_each_agree_with_one_device(reference, ki
     restored = checkpoints.restore(before)
     checkpoints.close()
     assert games.change(before, expected, restored) < 1e-5
-    for count in (1, 8):  # a checkpoint of two processes can be resumed on any number of devices
+    # A checkpoint of two processes can be resumed on any number of devices. These programs are compiled above, too.
+    for form, count in ((parallel.pmap, 1), (parallel.shard_map, 8)):
         on = parallel.devices(count)
-        step = parallel.pmap(games.dcgan_game(critic_turns), on)
+        step = form(games.dcgan_game(critic_turns), on)
         state, _ = step(parallel.replicate(restored, on), games.images(16 * critic_turns))
         assert int(state.step) == STEPS + 1
 

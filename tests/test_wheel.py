@@ -43,12 +43,11 @@ def test_the_wheel_trains_a_bundled_experiment_and_a_custom_one(installed, tmp_p
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    where = call("-c", "import jaxgan; print(jaxgan.__file__)")
-    assert where.startswith(str(installed))
-    small = programs.tiny("dcgan")
-    assert "dcgan: 1,797 examples" in call("-m", "jaxgan", "train", "dcgan", "--steps", 2, *small)
-    call("-m", "jaxgan", "sample", "runs/dcgan", "--count", 4, "--out", "grid.png")
-    call("-m", "jaxgan", "new", "mine", "--like", "dcgan")
+    small = programs.tiny("gan")
+    assert "gan: 1,797 examples" in call("-m", "jaxgan", "train", "gan", "--steps", 2, *small)
+    commands = [["sample", "runs/gan", "--count", "4", "--out", "grid.png"], ["new", "mine", "--like", "gan"]]
+    console = f"from jaxgan import __file__, __main__; print(__file__); [__main__.main(x) for x in {commands}]"
+    assert call("-c", console).startswith(str(installed))
     assert "mine: 1,797 examples" in call("mine.py", "--steps", 2, *small)
-    for file in ("runs/dcgan/report.html", "grid.png", "runs/mine/report.html"):
+    for file in ("runs/gan/report.html", "grid.png", "runs/mine/report.html"):
         assert (tmp_path / file).stat().st_size > 0

@@ -1,6 +1,7 @@
 """Projection of images into styles: known styles are found, targets are independent, and the command writes files."""
 
 import dataclasses
+import functools
 import json
 
 import jax
@@ -15,7 +16,7 @@ from jaxgan import losses
 from jaxgan.cli.checkpoint_reference import Restored
 from jaxgan.cli.project import project_files
 from jaxgan.cli.sample import sample_projections
-from jaxgan.editing.inversion import Projection, autocorrelation, estimate_w_std, project
+from jaxgan.editing.inversion import NOISE_WEIGHT, Projection, autocorrelation, estimate_w_std, project
 from jaxgan.editing.projection_files import SavedProjection, read_projection, write_projection
 from jaxgan.metrics import psnr
 from jaxgan.models import stylegan2
@@ -41,32 +42,33 @@ def generator():
     return lambda ws, noise: SYNTHESIS.apply(params, ws, noise) / size, ws, noise
 
 
-def projected(generator, targets, keys=None, space="w", steps=150, **options) -> Projection:
-    images_of, ws, noise = generator
-    average = ws[:, 0].mean(0)
-    keys = jax.random.split(jax.random.key(5), len(targets)) if keys is None else keys
+@functools.cache
+def compiled_projection(images_of, space, steps):
+    """Return ``project`` as a function of arrays, which is compiled once for all tests."""
 
     @jax.jit
-    def found(targets, keys):
-        w_std = estimate_w_std(ws[:, 0], average)
-
-        def loss(images):
-            return losses.multiscale_l1(images, targets)
-
+    def found(ws, noise, targets, keys, noise_weight):
+        average = ws[:, 0].mean(0)
         return project(
             images_of,
-            loss,
+            lambda images: losses.multiscale_l1(images, targets),
             average,
             noise,
             keys,
             num_ws=SYNTHESIS.num_ws,
-            w_std=w_std,
+            w_std=estimate_w_std(ws[:, 0], average),
             space=space,
             steps=steps,
-            **options,
+            noise_weight=noise_weight,
         )
 
-    return found(targets, keys)
+    return found
+
+
+def projected(generator, targets, keys=None, space="w", steps=150, noise_weight=NOISE_WEIGHT) -> Projection:
+    images_of, ws, noise = generator
+    keys = jax.random.split(jax.random.key(5), len(targets)) if keys is None else keys
+    return compiled_projection(images_of, space, steps)(ws, noise, targets, keys, noise_weight)
 
 
 def psnr_of(generator, found, targets):

@@ -30,7 +30,7 @@ def built(name, source, **changes):
 
 def one_step(experiment, batch):
     """Return the shapes of all metrics of the game's first step."""
-    state = jax.jit(experiment.game.init)(jax.random.key(0))
+    state = jax.eval_shape(experiment.game.init, jax.random.key(0))
     return jax.eval_shape(experiment.game.step, state, batch)[1]
 
 

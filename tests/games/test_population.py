@@ -1,6 +1,7 @@
 """Tests that each member of a population trains as it would alone."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -30,10 +31,16 @@ def batches(size, draw=games.points):
     return np.stack([draw(8, seed=i) for i in range(size)], axis=1)
 
 
+@functools.cache
+def compiled(game):
+    """Return the functions of a game, which are compiled once for all members."""
+    return jax.jit(game.init), jax.jit(game.step)
+
+
 def alone(game, i, draw=games.points):
     """Train member ``i`` alone, and return its first state, its last state and its last metrics."""
-    before, step = jax.jit(game.init)(jax.random.key(i)), jax.jit(game.step)
-    state = before
+    init, step = compiled(game)
+    state = before = init(jax.random.key(i))
     for _ in range(STEPS):
         state, metrics = step(state, draw(8, seed=i))
     return before, state, metrics

@@ -167,8 +167,8 @@ def test_a_run_reports_its_verdicts(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(diagnostics, "MAX_SWING", 0.0)
     monkeypatch.setattr(write_schedule, "METRICS_EVERY", 2)
     run_dir = tmp_path / "run"
-    flags = ["--run-dir", run_dir, "--num-held-out", 32, *programs.TINY]
-    code, text = programs.run(capsys, "--steps", 9, *flags)
+    flags = ["--run-dir", run_dir, "--num-held-out", 32, *programs.tiny("gan")]
+    code, text = programs.run(capsys, "--steps", 9, *flags, experiment="gan")
     assert code == 0, text
     found = [json.loads(line) for line in (run_dir / "diagnosis.jsonl").read_text().splitlines()]
     assert [row["step"] for row in found] == [2, 4, 6, 8]
@@ -176,7 +176,7 @@ def test_a_run_reports_its_verdicts(tmp_path, capsys, monkeypatch):
     assert {"swing", "moved/g", "turned/d"} <= set(found[2])
     assert "verdicts" not in found[1] and found[-1]["verdicts"][-1][1] == "oscillation"
     assert "oscillation: the mean of the samples moved by" in text
-    code, text = programs.run(capsys, "--steps", 12, *flags)
+    code, text = programs.run(capsys, "--steps", 12, *flags, experiment="gan")
     assert code == 0 and "resumed from step 9" in text, text
     assert "step 10: oscillation" not in text
     again = [json.loads(line) for line in (run_dir / "diagnosis.jsonl").read_text().splitlines()]
