@@ -187,18 +187,19 @@ def test_a_run_without_checkpoints_is_not_recommended_for_samples(tmp_path, caps
 )
 def test_a_signal_saves_a_checkpoint_and_ends_the_run(number, code, tmp_path, capsys):
     run_dir = tmp_path / "run"
-    process = programs.start("--steps", 10**6, "--run-dir", run_dir, *TINY)
+    process = programs.start("--steps", 10**6, "--run-dir", run_dir, *programs.tiny("gan"), experiment="gan")
     programs.wait_for(lambda: (run_dir / "speed.jsonl").exists() and (run_dir / "speed.jsonl").stat().st_size, process)
     process.send_signal(number)
     message, _ = process.communicate(timeout=60)
     assert process.returncode == code, message
-    step = int(programs.inspect(capsys, run_dir).splitlines()[0].removeprefix("step "))
+    step = int(programs.inspect(capsys, run_dir, "gan").splitlines()[0].removeprefix("step "))
     assert f"saved at step {step}" in message
     assert rows(run_dir)[-1]["step"] == step
     assert (run_dir / "report.html").exists()
 
 
-@pytest.mark.parametrize("kills", [1, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.slow  # a short form is in tests/chaos/test_trials.py
+@pytest.mark.parametrize("kills", [1, 20])
 def test_a_run_that_is_killed_at_random_moments_equals_an_uninterrupted_one(kills, tmp_path, capsys):
     """The run receives SIGKILL at random moments after the first checkpoint, and the same command resumes it."""
     steps = 300 * kills

@@ -1,4 +1,4 @@
-"""Tests that train DCGAN on real images of several kinds. They are skipped if the test data are missing."""
+"""Tests that train experiments on real images of several kinds. They are skipped if the test data are missing."""
 
 import tarfile
 
@@ -56,5 +56,6 @@ def test_training_on_folders_of_colour_photos(test_data, archive, suffix, size, 
     means = source.read(np.arange(len(source)))["image"].mean((0, 1, 2))
     assert (means > 40).all()
     assert (means < 200).all()
-    code, text = run(capsys, "--data", folder, "--run-dir", tmp_path / "run", *SMALL, "--base-resolution", size // 2)
+    flags = ["--data", folder, "--run-dir", tmp_path / "run", "--steps", 2, "--batch-size", 8]
+    code, text = run(capsys, *flags, experiment="gan")
     assert code == 0, text

@@ -164,8 +164,8 @@ def killed(
     return resumed
 
 
-def inspect(capsys, run_dir) -> str:
+def inspect(capsys, run_dir, experiment: str = "dcgan") -> str:
     """Return the output of ``inspect`` for a run directory, and assert that the command succeeds."""
-    code, text = run(capsys, "inspect", "--run-dir", run_dir)
+    code, text = run(capsys, "inspect", "--run-dir", run_dir, experiment=experiment)
     assert code == 0, text
     return text
