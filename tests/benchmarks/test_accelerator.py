@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import tyro
 
-from experiments.benchmarks.accelerator import __main__ as program, peaks, plan, record, supervisor, worker
+from experiments.benchmarks.accelerator import __main__ as program, context, peaks, plan, record, supervisor, worker
 from experiments.benchmarks.accelerator.plan import Measurement
 
 ROOT = Path(__file__).parents[2]
@@ -108,15 +108,18 @@ def test_results_are_tables_with_a_row_for_each_measurement(tmp_path):
 
 def test_a_line_that_was_cut_off_is_removed_and_finished_measurements_are_known(tmp_path):
     written = record.Record(tmp_path)
+    written.add(Measurement("step", "cyclegan", 1), {"step_ms": 1.5})
     for status, name in {"done": "dcgan64", "Skipped.": "cyclegan"}.items():
         written.add(Measurement("step", name, 1), {"status": status, "seconds": 1.0})
     with (tmp_path / "results.jsonl").open("a") as file:
         file.write('{"part": "step", "deta')
     again = record.Record(tmp_path)
-    assert (len(again.rows), again.finished) == (2, {"step dcgan64"})
+    assert (len(again.rows), again.finished) == (3, {"step dcgan64"})
+    again.add(Measurement("step", "cyclegan", 1), {"step_ms": 2.5})
     again.add(Measurement("step", "cyclegan", 1), {"status": "done", "seconds": 1.0})
-    assert len((tmp_path / "results.jsonl").read_text().splitlines()) == 3
-    assert "Not measured" not in (tmp_path / "results.md").read_text()
+    assert len((tmp_path / "results.jsonl").read_text().splitlines()) == 5
+    page = (tmp_path / "results.md").read_text()  # shows the second measurement in place of the first
+    assert "| cyclegan | 2.5 |" in page and "| cyclegan | 1.5 |" not in page and "Not measured" not in page
 
 
 def test_a_failing_measurement_is_one_sentence(tmp_path, monkeypatch):
@@ -125,10 +128,10 @@ def test_a_failing_measurement_is_one_sentence(tmp_path, monkeypatch):
         raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory\nwhile trying to allocate 12 bytes.")
 
     monkeypatch.setattr(worker, "measurements", lambda: {"step": fail})
-    rows = list(worker.answer("step", "", worker.Context(True, tmp_path, None), 1.0))
+    rows = list(worker.answer("step", "", context.Context(True, tmp_path, None), 1.0))
     message = "Out of memory: RESOURCE_EXHAUSTED: Out of memory while trying to allocate 12 bytes."
     assert rows == [{"ms": 1.0}, {"status": message}]
-    assert worker.describe(worker.Unavailable("PyTorch is not installed.")) == "PyTorch is not installed."
+    assert worker.describe(context.Unavailable("PyTorch is not installed.")) == "PyTorch is not installed."
 
 
 def test_every_measurement_has_a_function_and_its_arguments_exist():
@@ -216,6 +219,7 @@ def test_a_killed_run_leaves_its_results_and_is_continued(tmp_path):
     assert "results: " in printed
     rows = [json.loads(line) for line in results.read_text().splitlines()]
     products = [row for row in rows if row["part"] == "products" and "error" in row]
+    assert '"status": "PyTorch ' in results.read_text() or '"side": "torch"' in results.read_text()
     assert {"type": "bfloat16", "rounded to": "bfloat16"}.items() <= products[-1].items()
 
 

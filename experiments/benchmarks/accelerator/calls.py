@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from experiments.benchmarks import calls
-from experiments.benchmarks.accelerator.worker import Context
+from experiments.benchmarks.accelerator.context import Context
 from experiments.benchmarks.games import CASES
 
 ROUNDS = 15  # maximum number of rounds; in each round, every form computes ten steps

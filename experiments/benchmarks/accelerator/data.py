@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from experiments import dcgan
-from experiments.benchmarks.accelerator.worker import Context
+from experiments.benchmarks.accelerator.context import Context
 from experiments.benchmarks.worker import steady_ms
 from jaxgan.core import system
 from jaxgan.core.extras import MissingPackageError

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.benchmarks.accelerator.worker import Context
+from experiments.benchmarks.accelerator.context import Context
 from experiments.benchmarks.worker import steady_ms
 from jaxgan import losses
 from jaxgan.nn import convolution

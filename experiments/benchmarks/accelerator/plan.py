@@ -43,7 +43,7 @@ PLAN = (
     Measurement("step", "stylegan2", 22),
     Measurement("step", "r3gan", 10),
     Measurement("step", "cyclegan", 12),
-    Measurement("pytorch", "dcgan64", 9),
+    Measurement("pytorch", "dcgan64", 12),
     Measurement("calls", "toy", 3),
     Measurement("calls", "dcgan64", 5),
     Measurement("jpeg", "", 7),

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.benchmarks import processes
+from experiments.benchmarks.accelerator.context import Context
 from experiments.benchmarks.accelerator.peaks import peak_tflops, rounding
-from experiments.benchmarks.accelerator.worker import Context
 from experiments.benchmarks.worker import steady_ms
 from jaxgan.cli import doctor
 from jaxgan.core import system

@@ -40,6 +40,7 @@ class Record:
         folder.mkdir(parents=True, exist_ok=True)
         self.markdown, self._lines = folder / "results.md", folder / "results.jsonl"
         self.rows = _read_lines(self._lines)
+        self._session = 1 + max((row["session"] for row in self.rows), default=0)
 
     @property
     def finished(self) -> set[str]:
@@ -55,7 +56,7 @@ class Record:
           results: a dictionary from names to numbers, texts or None. The last row of a measurement has ``status``,
             which is "done" or a sentence about what went wrong.
         """
-        row = {"part": measurement.part, "detail": measurement.detail, **results}
+        row = {"session": self._session, "part": measurement.part, "detail": measurement.detail, **results}
         self.rows.append(row)
         with self._lines.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
@@ -80,12 +81,18 @@ def _read_lines(path: Path) -> list[dict[str, Any]]:
 def format_markdown(rows: list[dict[str, Any]]) -> str:
     """Return a page with one table for each part, and a list of the measurements that are missing.
 
+    If a measurement was made in several calls of the program, the page contains the last one.
+
     Args:
       rows: the lines of results.jsonl.
     """
+    newest = {(row["part"], row["detail"]): row["session"] for row in rows}
+    rows = [row for row in rows if row["session"] == newest[row["part"], row["detail"]]]
     sections = ["# Measurements of an accelerator", ""]
     for part, title in PARTS.items():
-        found = [{k: v for k, v in row.items() if k not in ("part", *END)} for row in rows if row["part"] == part]
+        found = [
+            {k: v for k, v in row.items() if k not in ("session", "part", *END)} for row in rows if row["part"] == part
+        ]
         found = [row for row in found if len(row) > 1]  # rows that have more than ``detail``
         if found:
             sections += [f"## {title}", "", *_format_table(found), ""]

@@ -12,8 +12,8 @@ import numpy as np
 
 from experiments import cyclegan, r3gan, stylegan2
 from experiments.benchmarks import flops, games
+from experiments.benchmarks.accelerator.context import Context
 from experiments.benchmarks.accelerator.peaks import peak_tflops, rounding
-from experiments.benchmarks.accelerator.worker import Context
 from experiments.benchmarks.worker import steady_ms
 from jaxgan import Game, latents
 from jaxgan.core import flops as operations

@@ -1,6 +1,5 @@
 """Make the measurements that ``supervisor`` sends to the standard input of this process, and print their results."""
 
-import dataclasses
 import gc
 import json
 import os
@@ -14,27 +13,10 @@ from typing import Any
 
 import tyro
 
+from experiments.benchmarks.accelerator.context import Context, Unavailable
+
 # Tests compile many small programs. With these flags, XLA compiles faster, into slower machine code.
 _QUICK = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-
-
-class Unavailable(Exception):
-    """A measurement is not possible on this machine. The text is a sentence that says why."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Context:
-    """What all measurements have in common.
-
-    Attributes:
-      small: whether to measure tiny sizes.
-      out: directory for files, such as sample grids.
-      data: images for the short training, or None.
-    """
-
-    small: bool
-    out: Path
-    data: str | None
 
 
 def main(out: str, small: bool = False, data: str | None = None) -> None:
