@@ -117,7 +117,7 @@ def test_a_line_that_was_cut_off_is_removed_and_finished_measurements_are_known(
     assert (len(again.rows), again.finished) == (3, {"step dcgan64"})
     again.add(Measurement("step", "cyclegan", 1), {"step_ms": 2.5})
     again.add(Measurement("step", "cyclegan", 1), {"status": "done", "seconds": 1.0})
-    assert len((tmp_path / "results.jsonl").read_text().splitlines()) == 5
+    assert len(list(map(json.loads, (tmp_path / "results.jsonl").read_text().splitlines()))) == 5
     page = (tmp_path / "results.md").read_text()  # shows the second measurement in place of the first
     assert "| cyclegan | 2.5 |" in page and "| cyclegan | 1.5 |" not in page and "Not measured" not in page
 
