@@ -50,6 +50,7 @@ class Case:
       resolution: height and width of the images that are read, in pixels.
       share: number of files, as a fraction of the number that the user chooses.
       zipped: whether the files are in a zip.
+      draft: whether the decoder of JPEG reduces the files, see the setting ``jpeg_draft``.
     """
 
     suffix: str
@@ -57,12 +58,14 @@ class Case:
     resolution: int
     share: float = 1.0
     zipped: bool = False
+    draft: bool = False
 
 
 CASES = {
     "PNG 256": Case("png", 256, 256),
     "JPEG 256": Case("jpg", 256, 256),
     "JPEG 1024 to 256": Case("jpg", 1024, 256, 1 / 4),
+    "JPEG 1024 to 256, draft": Case("jpg", 1024, 256, 1 / 4, draft=True),
     "JPEG 1024 to 256, zip": Case("jpg", 1024, 256, 1 / 4, zipped=True),
 }
 
@@ -158,7 +161,7 @@ def _create(folder: Path, case: Case, count: int) -> tuple[Path, int]:
 def _measure_case(
     path: Path, case: Case, readers: tuple[int, ...], batch: int, seconds: float
 ) -> Iterator[dict[str, Any]]:
-    source = ImageFiles(path, case.resolution, 3)
+    source = ImageFiles(path, case.resolution, 3, jpeg_draft=case.draft)
 
     def jaxgan() -> int:
         return sum(len(images["image"]) for images in stream(order, 0, len(source) // batch, batches_ahead(batch)))
@@ -168,7 +171,7 @@ def _measure_case(
         order = Batches(source, batch, seed=0)
         yield {"reader": "jaxgan", "threads": threads, **_rates(jaxgan, seconds)}
     set_readers(None)
-    if case.zipped:
+    if case.zipped or case.draft:
         return
     files = sorted(path.iterdir())
     yield {"reader": "Pillow", "threads": 1, **_rates(lambda: sum(1 for f in files if len(_read(f, case))), seconds)}

@@ -18,6 +18,8 @@ from jaxgan.core import system
 from jaxgan.core.extras import MissingPackageError
 from jaxgan.data import Batches, stream
 from jaxgan.data.images import ImageFiles
+from jaxgan.data.pipeline import batches_ahead
+from jaxgan.data.readers import set_readers
 from jaxgan.monitoring.metrics_file import iterate_rows
 from jaxgan.training import loop
 from jaxgan.training.options import RunOptions
@@ -47,13 +49,15 @@ def measure_jpeg(detail: str, context: Context, seconds: float) -> Iterator[dict
         source = ImageFiles(name, resolution)
         what = f"{side} x {side} JPEG to {resolution} x {resolution}, batch size {size}"
         for readers in sorted({1, 4, system.cores()}):
+            set_readers(readers)
             started, read = time.perf_counter(), 0
-            for batch in stream(Batches(source, size, 0), 0, 10**6, readers):
+            for batch in stream(Batches(source, size, 0), 0, 10**6, batches_ahead(size)):
                 read += len(batch["image"])
                 if context.small or time.perf_counter() - started > seconds / 8:
                     break
             rate = read / (time.perf_counter() - started)
             yield {"measured": f"reading, {readers} threads, {what}", "images_per_second": rate}
+        set_readers(None)
         config = dcgan.Config(resolution=resolution, batch_size=size, steps=10**6, norm="batch")
         if context.small:
             config = dataclasses.replace(config, g_channels=4, d_channels=4)
