@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 from helpers import programs
-from helpers.programs import TINY
+from helpers.programs import TINY, tiny
 from jax.experimental import multihost_utils
 
 from experiments import dcgan
@@ -18,13 +18,13 @@ from jaxgan.data import Arrays
 from jaxgan.training import hosts
 
 
-def start_both(run_dir, steps, *more):
+def start_both(run_dir, steps):
     with socket.socket() as free:
         free.bind(("localhost", 0))
         coordinator = f"localhost:{free.getsockname()[1]}"
     several = ["--parallel", "shard_map", "--coordinator", coordinator, "--num-processes", 2]
-    flags = ["--steps", steps, "--run-dir", run_dir, "--checkpoint-every", 1000, *TINY, *several]
-    return [programs.start(*flags, "--process-id", i, *more[i : i + 1], JAX_NUM_CPU_DEVICES="2") for i in range(2)]
+    flags = ["--steps", steps, "--run-dir", run_dir, "--checkpoint-every", 1000, *tiny("gan"), *several]
+    return [programs.start(*flags, "--process-id", i, experiment="gan", JAX_NUM_CPU_DEVICES="2") for i in range(2)]
 
 
 @pytest.mark.integration
@@ -41,12 +41,13 @@ def test_a_signal_to_one_process_stops_all_at_the_same_step_and_one_process_can_
     assert processes[1].returncode == 143, told
     # Process 0 received no signal. It saves its state, stops at the same step and exits with the same code.
     assert processes[0].returncode == 143, told
-    step = int(programs.inspect(capsys, run_dir).splitlines()[0].removeprefix("step "))
+    step = int(programs.inspect(capsys, run_dir, "gan").splitlines()[0].removeprefix("step "))
     assert f"saved at step {step}" in told[0]
     assert len((run_dir / "metrics.jsonl").read_text().splitlines()) == step
-    code, text = programs.run(capsys, "--steps", 10**6 + 1, "--run-dir", run_dir, *TINY, "--dry-run")
+    more = ["--run-dir", run_dir, *tiny("gan")]
+    code, text = programs.run(capsys, "--steps", 10**6 + 1, *more, "--dry-run", experiment="gan")
     assert code == 0, text
-    alone = programs.start("--steps", 10**6, "--run-dir", run_dir, *TINY)
+    alone = programs.start("--steps", 10**6, *more, experiment="gan")
     while "resumed" not in (line := alone.stdout.readline()):
         assert line, "ended without resuming"
     alone.kill()
