@@ -137,7 +137,7 @@ def _draw(command: Sample, restored: Restored, labels: np.ndarray, is_animation:
         labels_of_z = interpolation_loop(jax.nn.one_hot(labels_of_z, max(1, len(classes))), lerp)
     if control != DEFAULT:
         return draw_controlled(control, experiment, state, z, labels_of_z, command.seed, is_animation)
-    samples = experiment.sampler()(state, z, labels_of_z)
+    samples = experiment.sampler(len(labels_of_z))(state, z, labels_of_z)
     return ControlledSamples(samples, len(samples) if is_animation else 1)
 
 

@@ -295,8 +295,11 @@ def _mapper(experiment: Experiment, truncation_psi: float = 1.0, truncation_cuto
 
 def _synthesizer(control: StyleControl, experiment: Experiment, styles: Styles, seed: int) -> Callable:
     """Return a function ``(state, ws) -> images`` that generates images, with the noise that ``control`` selects."""
-    if control.noise == "random":
-        run = experiment.in_batches(styles.images)
-        return lambda state, ws: run(state, ws, sample_keys(seed, len(ws)))
     noise = styles.noise() if control.noise == "const" else None
-    return experiment.in_batches(lambda nets, ws: styles.images(nets, ws, noise))
+
+    def synthesize(state, ws):
+        if control.noise == "random":
+            return experiment.in_batches(styles.images, len(ws))(state, ws, sample_keys(seed, len(ws)))
+        return experiment.in_batches(lambda nets, ws: styles.images(nets, ws, noise), len(ws))(state, ws)
+
+    return synthesize

@@ -6,12 +6,13 @@ Each program of an experiment has a function ``build(config)`` that returns an `
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from jaxgan.core.keys import keys_of, sample_keys
 from jaxgan.core.networks import Nets, RecordingNets
@@ -205,58 +206,72 @@ class Experiment:
         return len(self.inputs.inputs if isinstance(self.inputs, Unpaired) else self.reference)
 
     def draw_latents(self, seed: int, indices: np.ndarray) -> Any:
-        """Return the latents of samples.
+        """Return the latents of samples, on the host.
 
         Args:
           seed: seed of the samples.
           indices: the indices of the samples, [B]. Sample i of a seed is the same in any batch.
         """
-        keys = keys_of(seed, indices)
-        if self.inputs is None:
-            return self.sampling.latents(keys)
-        return self.sampling.latents(keys, normalize(self.inputs.read(np.asarray(indices) % len(self.inputs))))
+        indices = np.asarray(indices)
+        images = () if self.inputs is None else (normalize(self.inputs.read(indices % len(self.inputs))),)
+        with jax.ensure_compile_time_eval():  # the caller may be a function that JAX traces
+            return _in_batches(self._compiled_latents, np.uint32(seed), (indices, *images))
 
-    def sampler(self) -> Callable[..., np.ndarray]:
-        """Return a function that draws samples in batches. The generator is compiled at the first call only.
+    def sampler(self, batch_size: int = SAMPLE_BATCH) -> Callable[..., np.ndarray]:
+        """Return a function that draws samples in batches of one size, for which the generator is compiled once.
+
+        All samplers of an experiment share their compiled functions.
+
+        Args:
+          batch_size: number of samples in a batch, at most 64. Fewer samples are drawn as a part of a batch. If only
+            a few samples are needed, pass their number, because a smaller batch needs less time and memory.
 
         Returns:
           A function ``(state, z, label=None) -> samples`` that returns the samples on the host. If ``label`` is None, a
           conditional model draws its classes one after the other.
         """
-        generate = self.in_batches(self.sampling.generate)
 
         def sample(state: State, z: Any, label: jax.Array | None = None) -> np.ndarray:
-            if not self.sampling.classes:
-                return generate(state, z)
-            if label is None:
-                label = jnp.arange(_num_rows(z)) % len(self.sampling.classes)
-            return generate(state, z, label)
+            inputs = [z]
+            if self.sampling.classes:
+                inputs.append(np.arange(_num_rows(z)) % len(self.sampling.classes) if label is None else label)
+            return _in_batches(self._compiled_generator, state, inputs, batch_size)
 
         return sample
 
-    def in_batches(self, function: Callable[..., jax.Array]) -> Callable[..., np.ndarray]:
+    def in_batches(
+        self, function: Callable[..., jax.Array], batch_size: int = SAMPLE_BATCH
+    ) -> Callable[..., np.ndarray]:
         """Return a function that divides its inputs into batches, and calls a compiled function for each batch.
 
         Args:
           function: the function ``(nets, *inputs) -> output`` to compile. It receives networks with EMA weights, and
             inputs that are arrays or trees of arrays, each of shape [B, ...].
+          batch_size: number of rows in a batch, at most 64. The function is compiled for this size only, and rows are
+            repeated to fill a batch.
 
         Returns:
           A function ``(state, *inputs) -> output`` that returns the output on the host. Its inputs can have any number
           of rows N, and its output has N rows.
         """
-        call = jax.jit(lambda state, *inputs: function(self.game.unwrapped.functions(state), *inputs))
+        call = self._compile(function)
+        return lambda state, *inputs: _in_batches(call, state, inputs, batch_size)
 
-        def run(state: State, *inputs: Any) -> np.ndarray:
-            count = _num_rows(inputs)
-            size = min(SAMPLE_BATCH, count)
-            outputs = []
-            for start in range(0, count, size):
-                batch = jax.tree.map(functools.partial(_rows, start=start, size=size), inputs)
-                outputs.append(np.asarray(call(state, *batch)))
-            return np.concatenate(outputs)[:count]
+    def _compile(self, function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
+        """Return the compiled function ``(state, *inputs) -> function(nets, *inputs)``."""
+        return jax.jit(lambda state, *inputs: function(self.game.unwrapped.functions(state), *inputs))
 
-        return run
+    @functools.cached_property
+    def _compiled_generator(self) -> Callable[..., jax.Array]:
+        return self._compile(self.sampling.generate)
+
+    @functools.cached_property
+    def _compiled_latents(self) -> Callable[..., Any]:
+        return jax.jit(self._latents)
+
+    def _latents(self, seed: jax.Array | int, indices: ArrayLike, *images: Any) -> Any:
+        """Return the latents of samples with indices [B]. ``images`` is empty, or contains their input images."""
+        return self.sampling.latents(keys_of(seed, indices), *images)
 
     def variables(self, state: State) -> dict[str, dict[str, Any]]:
         """Return the variables of the networks that samples and translations use.
@@ -279,7 +294,8 @@ class Experiment:
                 translation.run(nets, jnp.zeros((1, side, side, translation.channels)), keys)
             if not self.translations:
                 label = [jnp.zeros(1, jnp.int32)] if self.sampling.classes else []
-                self.sampling.generate(nets, self.draw_latents(0, np.zeros(1, int)), *label)
+                images = () if self.inputs is None else (normalize(self.inputs.read(np.zeros(1, int))),)
+                self.sampling.generate(nets, self._latents(0, np.zeros(1, int), *images), *label)
 
         jax.eval_shape(use_nets)
         return {name: {"params": nets[name].params, **nets[name].stats} for name in sorted(nets.names)}
@@ -311,7 +327,30 @@ def _num_rows(tree: Any) -> int:
     return len(jax.tree.leaves(tree)[0])
 
 
-def _rows(x: jax.Array, start: int, size: int) -> jax.Array:
-    """Return ``size`` rows from ``start`` on. If there are fewer, the last row is repeated."""
-    rows = x[start : start + size]
-    return jnp.concatenate([rows, jnp.repeat(rows[-1:], size - len(rows), 0)])
+def _in_batches(call: Callable[..., Any], first: Any, inputs: Sequence[Any], batch_size: int = SAMPLE_BATCH) -> Any:
+    """Return ``call(first, *inputs)`` on the host, computed in batches of one size, so that ``call`` is compiled once.
+
+    The inputs are divided on the host, because JAX would compile a program for each number of rows. The last row is
+    repeated to fill the last batch.
+    """
+    size, count = min(batch_size, SAMPLE_BATCH), _num_rows(inputs)
+    inputs = jax.tree.map(_on_host, tuple(inputs))
+    outputs = []
+    for start in range(0, count, size):
+        rows = np.minimum(np.arange(start, start + size), count - 1)
+        batch = jax.tree.map(functools.partial(_take, rows=rows), inputs)
+        outputs.append(jax.tree.map(_on_host, call(first, *batch)))
+    return jax.tree.map(lambda *xs: (jnp if _are_keys(xs[0]) else np).concatenate(xs)[:count], *outputs)
+
+
+def _take(x: Any, rows: np.ndarray) -> Any:
+    return x[rows]
+
+
+def _on_host(x: Any) -> Any:
+    """Copy an array to the host. Arrays of PRNG keys exist only on devices and are returned as they are."""
+    return x if _are_keys(x) else np.asarray(x)
+
+
+def _are_keys(x: Any) -> bool:
+    return jnp.issubdtype(x.dtype, jax.dtypes.prng_key)

@@ -35,7 +35,7 @@ class PixelScore:
             pixels.append(coarse_pixels(np.asarray(normalize({"image": images})["image"])))
         self._real = moments(np.concatenate(pixels))
         self._z = experiment.draw_latents(seed + 1, np.arange(count))
-        self._sample = experiment.sampler()
+        self._sample = experiment.sampler(count)
 
     def __call__(self, state: State) -> float:
         """Return the score of a state. It is infinite if a sample is not finite or the data has only one example."""

@@ -85,7 +85,7 @@ class SampleSource:
         self, experiment: Experiment, state: State, count: int, seed: int, name: str, sample: Callable | None = None
     ):
         self.name, self.classes, self._count, self._seed = name, experiment.sampling.classes, count, seed
-        self._experiment, self._sample = experiment, sample or experiment.sampler()
+        self._experiment, self._sample = experiment, sample or experiment.sampler(count)
         self._state = jax.device_put(state)  # copies the weights once, not with every batch
         self.shape = experiment.reference.shape
 

@@ -16,7 +16,7 @@ from jaxgan.data.source import Subset
 from jaxgan.evaluation import scores
 from jaxgan.evaluation.extractors import FeatureExtractor
 from jaxgan.experiment import quality
-from jaxgan.experiment.experiment import Experiment
+from jaxgan.experiment.experiment import SAMPLE_BATCH, Experiment
 from jaxgan.monitoring import metrics_file
 
 
@@ -45,7 +45,7 @@ class Evaluator:
         quality.check_metrics(metrics, count)
         self._experiment, self._metrics, self._features = experiment, metrics, features
         self._count, self._seed = count, seed
-        self._sample, self._reals = experiment.sampler(), None
+        self._sample, self._reals = experiment.sampler(count or SAMPLE_BATCH), None
         self._path, self._say = None, say
         ranking = [metrics[0], features.protocol if features else None, count, seed]
         self.by = hashlib.sha256(json.dumps(ranking, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,13 +1,15 @@
 """Drawing of samples and image sheets from an experiment."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers.compilations import recording_compilations
 
 from experiments import cgan, dcgan, vae
 from jaxgan.data import Arrays
-from jaxgan.experiment import experiment as experiment_module
 from jaxgan.experiment.experiment import SAMPLE_BATCH, SHEET, Build
 
 
@@ -19,9 +21,8 @@ def made():
 
 @pytest.mark.integration
 @pytest.mark.parametrize("count", [1, 5, 8, 13])
-def test_in_batches_returns_one_row_per_input(made, count, monkeypatch):
+def test_in_batches_returns_one_row_per_input(made, count):
     """The last batch is filled up with copies of the last row, and the surplus results are cut off."""
-    monkeypatch.setattr(experiment_module, "SAMPLE_BATCH", 4)
     built, state = made
     sizes = []
 
@@ -30,10 +31,23 @@ def test_in_batches_returns_one_row_per_input(made, count, monkeypatch):
         return 2 * x + tree["y"]
 
     x, y = jnp.arange(count * 2.0).reshape(count, 2), jnp.ones((count, 2))
-    run = built.in_batches(double)
+    run = built.in_batches(double, batch_size=4)
     for _ in range(2):
         np.testing.assert_array_equal(run(state, x, {"y": y}), 2 * x + 1)
-    assert sizes == [min(4, count)]  # traced once
+    assert sizes == [4]  # traced once, for batches of one size
+
+
+def test_samplers_compile_once_for_any_number_of_samples(made):
+    built, state = dataclasses.replace(made[0]), made[1]
+    indices = np.arange(SAMPLE_BATCH + 3)
+    built.sampler()(state, built.draw_latents(3, indices[:5]))
+    with recording_compilations() as names:
+        for count in (1, 7, SAMPLE_BATCH, SAMPLE_BATCH + 3):
+            assert len(built.sampler()(state, built.draw_latents(4, indices[:count]))) == count
+    assert names == []
+    with recording_compilations() as names:
+        built.sampler(2)(state, built.draw_latents(4, indices[:2]))
+    assert len(names) == 1  # the generator, for the other batch size
 
 
 def test_sample_i_is_the_same_in_any_batch(made):

@@ -25,7 +25,7 @@ def test_the_identifier_of_a_ranking_is_the_same_as_in_earlier_versions(metrics,
 
     The expected identifiers were written before the names of metrics contained the name of the features.
     """
-    experiment = types.SimpleNamespace(sampler=lambda: None)  # this test generates no samples
+    experiment = types.SimpleNamespace(sampler=lambda batch_size: None)  # this test generates no samples
     assert Evaluator(experiment, metrics, features, count, seed).by == by  # pyright: ignore
 
 
