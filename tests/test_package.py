@@ -32,6 +32,14 @@ def test_importing_the_package_imports_no_optional_and_no_slow_packages():
     assert result.stdout.strip() == "[]"
 
 
+@pytest.mark.integration
+def test_training_does_not_import_scipy():
+    """SciPy takes a fifth of a second to import, and only some metrics use it."""
+    code = "import sys, jaxgan.experiments.dcgan, jaxgan.cli.train; print('scipy' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert result.stdout == "False\n"
+
+
 def test_dir_lists_all_public_names_and_subpackages():
     """Subpackages are imported when they are first used, so ``dir`` must list them before."""
     folders = {path.parent.name for path in (ROOT / "jaxgan").glob("*/__init__.py")}

@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-import scipy.special
 
 from jaxgan.metrics.checks import as_features, warn
 
@@ -41,6 +40,8 @@ def inception_score(logits: np.ndarray, *, splits: int = 10, seed: int | None = 
     Warns:
       UserWarning: if a part has fewer samples than classes, so that its score cannot reach the number of classes.
     """
+    import scipy.special  # not at the top, because SciPy takes a tenth of a second to import, at the start of each run
+
     (logits,) = as_features(logits, least=1, names=("logits",))
     count, classes = logits.shape
     if not 1 <= splits <= count:

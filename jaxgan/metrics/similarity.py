@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import scipy.ndimage
 
 WINDOW, WINDOW_STD = 11, 1.5  # side and standard deviation of the Gaussian window in pixels, Wang et al. 2004
 K1, K2 = 0.01, 0.03  # constants of SSIM that stabilise divisions, Wang et al. 2004
@@ -169,6 +168,8 @@ def _ssim(x, y, span):
 
 def _windowed(x):
     """Return the Gaussian-weighted mean of each window that fits, [N, height - 10, width - 10, C]."""
+    import scipy.ndimage  # not at the top, because SciPy takes a tenth of a second to import, at the start of each run
+
     reach = WINDOW // 2
     window = np.exp(-0.5 * (np.arange(-reach, reach + 1) / WINDOW_STD) ** 2)
     for axis in (1, 2):
