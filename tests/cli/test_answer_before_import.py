@@ -8,7 +8,9 @@ import sys
 
 import pytest
 
-from jaxgan.cli import experiment_files
+from jaxgan.cli import commands, experiment_files
+from jaxgan.cli.fields import read_class
+from jaxgan.cli.flags import Mistake
 from jaxgan.cli.program import answer_before_import, main
 
 
@@ -59,3 +61,11 @@ def test_other_command_lines_are_left_to_the_module(monkeypatch, capsys):
     start(monkeypatch, "--bogus", module="experiments.benchmarks.memory")
     start(monkeypatch, "--bogus", module="pytest")
     assert capsys.readouterr() == ("", "")
+
+
+def test_flags_are_parsed_without_reading_the_file_of_settings():
+    fields = commands.command_fields("train", read_class(experiment_files.read_experiment("dcgan"), "Config").fields)
+    words = ["--config", "/dev/missing", "--steps", "3"]
+    assert commands.parse_flags("train", fields, words, "jaxgan") == {"config": "/dev/missing", "steps": 3}
+    with pytest.raises(Mistake, match="/dev/missing"):
+        commands.parse("train", fields, words, "jaxgan")
