@@ -169,7 +169,9 @@ def test_the_peak_is_that_of_the_type_to_which_a_product_is_rounded(platform, ki
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--minutes", "0"], "error: --minutes must be above 0, got 0."),
+        (["--minutes", "0"], "error: --minutes must be above 0 and at most 1,440, got 0."),
+        (["--minutes", "inf"], "error: --minutes must be above 0 and at most 1,440, got inf."),
+        (["--data", "nowhere"], "error: --data must be a folder or a .zip file of images, but nowhere does not exist."),
         (["--parts", "stepp"], "error: --parts must be some of device, products, maps, step, pytorch, calls"),
     ],
 )
@@ -178,6 +180,20 @@ def test_wrong_flags_are_one_sentence(flags, message, capsys, tmp_path):
         tyro.cli(program.main, args=[*flags, "--out", str(tmp_path / "out")])
     assert stopped.value.code == 2
     assert message in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("line", ["{", '"text"', '{"part": "step"}'])
+def test_a_directory_that_cannot_be_used_is_one_sentence(line, capsys, tmp_path):
+    (tmp_path / "results.jsonl").write_text(line + "\n")
+    with pytest.raises(SystemExit) as stopped:
+        tyro.cli(program.main, args=["--out", str(tmp_path)])
+    message = (
+        f"error: {tmp_path}/results.jsonl has lines that this program did not write, or is damaged. Choose another"
+    )
+    assert stopped.value.code == 2 and message in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stopped:
+        tyro.cli(program.main, args=["--out", str(tmp_path / "results.jsonl")])
+    assert stopped.value.code == 2 and "cannot be used: File exists. Choose" in capsys.readouterr().err
 
 
 def test_help_is_printed(capsys):

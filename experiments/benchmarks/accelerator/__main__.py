@@ -16,12 +16,15 @@ directory, it continues with the measurements that are missing.
 """
 
 import sys
+from pathlib import Path
 
 import tyro
 
 from experiments.benchmarks.accelerator import supervisor
 from experiments.benchmarks.accelerator.plan import PARTS, make_plan
 from experiments.benchmarks.accelerator.record import Record
+
+MAX_MINUTES = 24 * 60
 
 
 def main(
@@ -44,24 +47,29 @@ def main(
     unknown = sorted(set(parts) - set(PARTS))
     if unknown:
         sys.exit(_error(f"--parts must be some of {', '.join(PARTS)}, got {unknown[0]}."))
-    if not minutes > 0:
-        sys.exit(_error(f"--minutes must be above 0, got {minutes:g}."))
+    if not 0 < minutes <= MAX_MINUTES:
+        sys.exit(_error(f"--minutes must be above 0 and at most {MAX_MINUTES:,}, got {minutes:g}."))
+    if data is not None and not Path(data).exists():
+        sys.exit(_error(f"--data must be a folder or a .zip file of images, but {data} does not exist."))
     try:
         record = Record(out)
         plan = [m for m in make_plan(small, parts) if m.name not in record.finished]
         with supervisor.Workers(out, small, data) as workers:
             supervisor.run(plan, workers.start, record, 60 * minutes)
     except OSError as error:
-        sys.exit(_error(f"--out {out} cannot be used: {error.strerror or error}.", 1))
+        sys.exit(_error(f"--out {out} cannot be used: {error.strerror or error}. Choose another directory."))
+    except ValueError as error:
+        sys.exit(_error(f"{error} Choose another --out."))
     except KeyboardInterrupt:
         print(f"\ninterrupted; the results are in {out}", file=sys.stderr)
         sys.exit(130)
     print(f"results: {record.markdown}")
 
 
-def _error(message: str, code: int = 2) -> int:
+def _error(message: str) -> int:
+    """Print an error, and return the exit code."""
     print(f"error: {message}", file=sys.stderr)
-    return code
+    return 2
 
 
 if __name__ == "__main__":

@@ -33,6 +33,9 @@ class Record:
 
     Args:
       folder: the directory, which is created if it does not exist.
+
+    Raises:
+      ValueError: if results.jsonl exists and has other lines.
     """
 
     def __init__(self, folder: str | Path):
@@ -75,7 +78,12 @@ def _read_lines(path: Path) -> list[dict[str, Any]]:
     whole = text[: text.rfind("\n") + 1]
     if whole != text:
         path.write_text(whole, encoding="utf-8")
-    return [json.loads(line) for line in whole.splitlines()]
+    try:
+        rows = [json.loads(line) for line in whole.splitlines()]
+        [Measurement(row["part"], row["detail"], row["session"]) for row in rows]
+    except (ValueError, TypeError, KeyError):
+        raise ValueError(f"{path} has lines that this program did not write, or is damaged.") from None
+    return rows
 
 
 def format_markdown(rows: list[dict[str, Any]]) -> str:
