@@ -2,6 +2,7 @@
 
     python -m experiments.benchmarks.calls toy mlp
     JAX_NUM_CPU_DEVICES=2 python -m experiments.benchmarks.calls toy  # trains the eight games on two virtual devices
+    JAX_NUM_CPU_DEVICES=4 python -m experiments.benchmarks.calls toy --several-devices  # pmap against shard_map
 
 These ways are called forms. All forms run in one process, in alternating order. The eight games form a population: one
 vmapped step trains them together. Times are milliseconds per step. For the population, this is the time of one step of
@@ -27,16 +28,37 @@ _MEMBERS = 8  # number of games in the population
 _EXAMPLES = 2000  # number of examples in the data set from which batches are selected
 
 
-def main(games: tyro.conf.Positional[tuple[Name, ...]], rounds: int = 51) -> None:
+def main(games: tyro.conf.Positional[tuple[Name, ...]], rounds: int = 51, several_devices: bool = False) -> None:
     """Compare the ways to call a step, and print a table for each game.
 
     Args:
       games: games to time.
       rounds: number of rounds. In each round, every form computes ten steps.
+      several_devices: compare ``pmap`` and ``shard_map``, which share the batch among all devices, and no other forms.
     """
     for name in games:
-        print(name)
-        race(_forms(CASES[name]), rounds)
+        print(f"{name}, {len(parallel.devices())} devices" if several_devices else name)
+        race(_forms_on_all_devices(CASES[name]) if several_devices else _forms(CASES[name]), rounds)
+
+
+def _forms_on_all_devices(case: Case) -> dict[str, Callable[[], float]]:
+    """Return the forms that share a batch among all devices, as ``_forms`` does."""
+    game, on, steps = build(case), parallel.devices(), MAX_STEPS_PER_CALL
+    rng = np.random.default_rng(0)
+    batch = rng.normal(size=(steps, case.batch * game.batch_multiple, *case.shape)).astype(np.float32)
+    state = game.init(jax.random.key(0))
+
+    def timer(spread: Callable, max_steps: int | None) -> Callable[[], float]:
+        step, calls = spread(game, on, max_steps=max_steps), 1 if max_steps else steps
+        return call_timer(
+            lambda state, i: step(state, batch if max_steps else batch[i]), parallel.replicate(state, on), calls, steps
+        )
+
+    return {
+        f"{spread.__name__}, {'ten steps' if max_steps else 'one step'} per call": timer(spread, max_steps)
+        for max_steps in (None, steps)
+        for spread in (parallel.pmap, parallel.shard_map)
+    }
 
 
 def _forms(case: Case) -> dict[str, Callable[[], float]]:

@@ -166,7 +166,7 @@ def train(
     if not options.quiet and jax.process_index() == 0:
         _print_advice(config, experiment.source)
     run = make_run(config, experiment, program.build)
-    steps = Steps(run, config, run.devices(options.devices), options.parallel, options.cache_bytes)
+    steps = Steps(run, config, run.devices(options.devices), options.parallel, options.cache_bytes, remat=options.remat)
     account = functools.partial(dp_training.privacy_spent, run.experiment, config)
     planned_privacy = account(config.steps)
     if dry_run:

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 
 from jaxgan.core.modules import KeysMissing, Network, as_network, input_names
 from jaxgan.core.notes import note
+from jaxgan.core.remat import recompute
 from jaxgan.core.representation import count_parameters, lines_under, show_function, show_net
 
 
@@ -217,7 +218,8 @@ class Function:
         variables = {"params": self.params, **self.stats}
         with note(self._describe_call(args)):
             try:
-                return self.net.network.apply(variables, args, options, train=self.train, keys=keys, mutable=mutable)
+                apply, network = self.net.network.apply, {"train": self.train, "keys": keys, "mutable": mutable}
+                return recompute(lambda: apply(variables, args, options, **network))
             except KeysMissing as error:
                 raise MissingKeysError(
                     f"Network {self.name!r} draws random numbers, for dropout or noise, but its call received no "

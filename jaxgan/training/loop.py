@@ -59,7 +59,9 @@ def train(
       Interrupted: if a signal stopped the run; see ``jaxgan.core.interruption``. The state was saved.
     """
     options.check()
-    steps = steps or Steps(run, config, run.devices(options.devices), options.parallel, options.cache_bytes)
+    steps = steps or Steps(
+        run, config, run.devices(options.devices), options.parallel, options.cache_bytes, remat=options.remat
+    )
     with contextlib.ExitStack() as stack:
         score_name = evaluator.by if evaluator else "pixels"
         checkpoints = Checkpoints(path / "checkpoints", by=score_name, say=_printer(options))

@@ -19,6 +19,7 @@ RECORDED = (
     "weights",
     "evaluate_count",
     "parallel",
+    "remat",
 )
 OF_EVALUATIONS = ("metrics", "features", "weights", "evaluate_count")  # options that require `evaluate_every`
 
@@ -62,6 +63,9 @@ class RunOptions:
     parallel: Literal["pmap", "shard_map"] = "pmap"
     """JAX transformation that distributes a training step over the devices. A run on several hosts requires
     shard_map."""
+    remat: bool = False
+    """Store fewer activations in a training step, and compute the others again for the gradient. A step needs less
+    memory and more time, and its result is the same up to rounding."""
     coordinator: str | None = None
     """For runs on several hosts: address of process 0 as host:port, or auto if the cluster provides the address. By
     default, the run uses one host."""

@@ -26,6 +26,7 @@ from jaxgan.experiment.dp_training import make_private
 from jaxgan.experiment.experiment import Build, Experiment
 from jaxgan.experiment.settings import Settings
 from jaxgan.games.population import Population, member
+from jaxgan.games.remat import Rematerialized
 
 # Options of XLA's CPU backend for a function that is executed once. The initialisation of the default dcgan is compiled
 # in a third of the time, and its result is the same to the bit. At level 0, the result would differ.
@@ -198,13 +199,16 @@ class TrainingRun(abc.ABC):
         """
 
     @abc.abstractmethod
-    def compile_step(self, step: int, devices: Sequence[parallel.Device], method: str, **how: Any) -> parallel.Step:
+    def compile_step(
+        self, step: int, devices: Sequence[parallel.Device], method: str, *, remat: bool = False, **how: Any
+    ) -> parallel.Step:
         """Return the compiled step of the game that is trained at ``step``.
 
         Args:
           step: number of steps that the run has taken before this step.
           devices: the devices that share the work.
           method: ``pmap`` or ``shard_map``.
+          remat: whether the step computes activations again instead of storing them.
           **how: further arguments for ``jaxgan.parallel``.
         """
 
@@ -265,9 +269,11 @@ class SingleRun(TrainingRun):
     def place(self, state: State, devices: Sequence[parallel.Device], method: str) -> State:
         return parallel.replicate(state, devices, local=method == "pmap")
 
-    def compile_step(self, step: int, devices: Sequence[parallel.Device], method: str, **how: Any) -> parallel.Step:
+    def compile_step(
+        self, step: int, devices: Sequence[parallel.Device], method: str, *, remat: bool = False, **how: Any
+    ) -> parallel.Step:
         spread = parallel.pmap if method == "pmap" else parallel.shard_map
-        return spread(self._config.precise(self.experiment.at(step)), devices, **how)
+        return spread(_wrap(self.experiment.at(step), self._config, remat), devices, **how)
 
     def join_batches(self, batches: Sequence[Any]) -> Any:
         (batch,) = batches
@@ -339,9 +345,11 @@ class PopulationRun(TrainingRun):
     def place(self, state: State, devices: Sequence[parallel.Device], method: str) -> State:
         return parallel.share_out(state, devices)
 
-    def compile_step(self, step: int, devices: Sequence[parallel.Device], method: str, **how: Any) -> parallel.Step:
+    def compile_step(
+        self, step: int, devices: Sequence[parallel.Device], method: str, *, remat: bool = False, **how: Any
+    ) -> parallel.Step:
         size = len(self.seeds)
-        population = self._population(self.experiment, size, lambda ex: self._config.precise(ex.at(step)))
+        population = self._population(self.experiment, size, lambda ex: _wrap(ex.at(step), self._config, remat))
         return parallel.members(population, devices, **how)
 
     def join_batches(self, batches: Sequence[Any]) -> Any:
@@ -372,6 +380,12 @@ class PopulationRun(TrainingRun):
             return self._build(dataclasses.replace(self._config, sweep=(), **settings), experiment.source)
         except jax.errors.ConcretizationTypeError as error:
             raise depends_on_value(settings) from error
+
+
+def _wrap(game: GameLike, config: Settings, remat: bool) -> GameLike:
+    """Return a game whose step is traced with the precision of the settings, and with or without ``Rematerialized``."""
+    precise = config.precise(game)
+    return Rematerialized(precise) if remat else precise
 
 
 def depends_on_value(settings: Iterable[str]) -> ValueError:

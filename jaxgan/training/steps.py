@@ -36,6 +36,7 @@ class Steps:
       method: the JAX transformation that distributes a step over the devices, ``pmap`` or ``shard_map``.
       cache_bytes: the largest size of the cache of decoded images, see ``jaxgan.data.image_cache``; None for its
         default.
+      remat: whether a step computes activations again instead of storing them.
 
     Attributes:
       streams: whether batches are read while the run trains. Otherwise, all examples are on the devices.
@@ -52,10 +53,12 @@ class Steps:
         devices: list[parallel.Device],
         method: str,
         cache_bytes: int | None = None,
+        *,
+        remat: bool = False,
     ):
         run.check_batch_size(config.batch_size, devices)
         self.devices, self.method = devices, method
-        self._run, self._config = run, config
+        self._run, self._config, self._remat = run, config, remat
         self._source, self.cache_line = cache_examples(run.experiment.source, cache_bytes)
         self.streams = not is_resident(self._source)
         self._compiled: dict[GameLike, parallel.Step] = {}
@@ -76,7 +79,7 @@ class Steps:
         game = self._run.experiment.at(step)
         if game not in self._compiled:
             how = {"prepare": prepare, "resident": self._resident, "max_steps": self.max_steps_per_call}
-            self._compiled[game] = self._run.compile_step(step, self.devices, self.method, **how)
+            self._compiled[game] = self._run.compile_step(step, self.devices, self.method, remat=self._remat, **how)
         return self._compiled[game]
 
     def trace(self) -> None:
