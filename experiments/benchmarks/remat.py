@@ -75,8 +75,8 @@ def _game(create: Callable[[], nn.Module], shape: tuple[int, ...], penalty: bool
     def loss(nets, batch, keys, step):
         output, stats = nets.net.with_stats(batch)
         value = jnp.square(output).reshape(len(batch), -1).mean(1)
-        terms = {"r1": losses.r1(nets.net, batch)} if penalty else {}
-        return total(value=value, **terms, stats={"net": stats})
+        r1 = losses.r1(nets.net, batch) if penalty else 0.0
+        return total(value=value, r1=r1, stats={"net": stats})
 
     batch = jax.random.normal(jax.random.key(0), shape)
     return Game(

@@ -1,5 +1,7 @@
 """Rematerialisation: equal steps, less memory, and its option of a run."""
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -38,8 +40,8 @@ def deep_game(penalty: bool, gradient=full_batch) -> Game:
     """Create a game of one player that trains a deep network, with or without R1."""
 
     def loss(nets, batch, keys, step):
-        terms = {"value": jax.nn.softplus(-nets.d(batch))}
-        return total(**terms, r1=100 * losses.r1(nets.d, batch)) if penalty else total(**terms)
+        r1 = 100 * losses.r1(nets.d, batch) if penalty else 0.0
+        return total(value=jax.nn.softplus(-nets.d(batch)), r1=r1)
 
     return Game({"d": Net(Deep(), X)}, {"d": Player(("d",), loss, optax.sgd(0.1), gradient)}, (("d",),))
 
@@ -59,8 +61,9 @@ def test_memory_falls_and_the_step_stays_equal(penalty, share):
     state = game.init(jax.random.key(1))
     check_equal_steps(game.step, Rematerialized(game).step, state, X)
 
-    def memory(step):
-        return jax.jit(step).lower(state, X).compile().memory_analysis().temp_size_in_bytes
+    def memory(step) -> int:
+        analysis: Any = jax.jit(step).lower(state, X).compile().memory_analysis()
+        return analysis.temp_size_in_bytes
 
     assert memory(Rematerialized(game).step) < share * memory(game.step)
 
