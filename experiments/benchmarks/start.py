@@ -6,7 +6,8 @@
 Each experiment is started in new processes with its default settings, as ``python -m experiments.dcgan``: first with an
 empty compilation cache (cold), then with the compiled programs of the first start (cached). A process is killed after
 its first step. The games that ``experiments.benchmarks.torch_games`` also defines are started with jaxgan and with
-PyTorch, if PyTorch is installed. Each result is printed, and appended to a file, as soon as it is known.
+PyTorch, if PyTorch is installed. The memory of PyTorch's process includes JAX, because the sizes of a game are read
+from a module that imports JAX. Each result is printed, and appended to a file, as soon as it is known.
 """
 
 import importlib.util
