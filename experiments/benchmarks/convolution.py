@@ -1,22 +1,25 @@
 """Compare the speed of a training step with different forms (implementations) of the convolutions, in one process.
 
-    python -m experiments.benchmarks.convolution
-    python -m experiments.benchmarks.convolution --g-channels 64 --d-channels 64
+    python -m experiments.benchmarks.convolution dcgan32
+    python -m experiments.benchmarks.convolution stylegan2_64 --forms ours im2col
 
-The program trains the game of ``experiments.dcgan``. With the default settings, this game computes R1 in every step.
-The forms are:
+The games are DCGAN and WGAN-GP from ``experiments.benchmarks.games``, and StyleGAN2 at 32 x 32, 64 x 64 or 128 x 128
+with the default settings of ``experiments.stylegan2``. The forms are:
 
-    ours      jaxgan.nn.convolution. On CPUs, it mostly uses im2col, a matrix product with the image patches under the
-              kernel. Its derivatives are computed with the same operations.
+    ours      jaxgan.nn.convolution, which chooses the fastest form of each convolution from a table of measurements
+    im2col    jaxgan.nn.convolution, but each convolution is a matrix product with the patches under the kernel
     plain     im2col differentiated by JAX. A transposed convolution is the derivative of a convolution.
     dilated   im2col differentiated by JAX. A transposed convolution is a convolution of an image with zeros inserted
               between its pixels.
-    native    XLA's native convolution and transposed convolution, as in flax, differentiated by JAX.
+    native    XLA's native convolution and transposed convolution, as in flax, differentiated by JAX
 
 ``experiments.benchmarks.paired`` explains how the forms are timed.
 """
 
-from typing import Any
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import Any, Literal
 from unittest import mock
 
 import jax
@@ -25,11 +28,14 @@ import numpy as np
 import tyro
 from jax import lax
 
-from experiments import dcgan
+from experiments import stylegan2
+from experiments.benchmarks.games import CASES, build
 from experiments.benchmarks.paired import race, step_timer
-from jaxgan.data import Batches
+from jaxgan.core import system
+from jaxgan.core.game import Game
+from jaxgan.data import Arrays
 from jaxgan.nn import convolution
-from jaxgan.training import steps
+from jaxgan.nn.convolution import choice, native
 
 
 def _plain_conv(g, x, w):
@@ -58,29 +64,65 @@ def _dilated_conv_transpose(g, y, w):
     return _plain_conv(one, spread, kernel)
 
 
+_OURS = {"conv": convolution.conv, "conv_transpose": convolution.conv_transpose}
 FORMS: dict[str, dict[str, Any]] = {
-    "ours": {"conv": convolution.conv, "conv_transpose": convolution.conv_transpose},
+    "ours": _OURS,
+    "im2col": _OURS,  # with an empty table
     "plain": {"conv": _plain_conv, "conv_transpose": _plain_conv_transpose},
     "dilated": {"conv": _plain_conv, "conv_transpose": _dilated_conv_transpose},
-    "native": {"conv": convolution._conv_native, "conv_transpose": convolution._conv_transpose_native},
+    "native": {"conv": native.conv, "conv_transpose": native.conv_transpose},
 }
+_SIZES = {"stylegan2_32": 32, "stylegan2_64": 64, "stylegan2_128": 128}
 
 
-def main(config: tyro.conf.OmitArgPrefixes[dcgan.Config] = dcgan.Config(), rounds: int = 100) -> None:  # noqa: B008
-    """Time a training step with each implementation of the convolutions.
+def main(
+    game: tyro.conf.Positional[
+        Literal["dcgan32", "dcgan64", "dcgan32_r1", "wgan_gp32", "stylegan2_32", "stylegan2_64", "stylegan2_128"]
+    ] = "dcgan32",
+    forms: tuple[str, ...] = tuple(FORMS),
+    rounds: int = 15,
+) -> None:
+    """Time a training step with each form.
 
     Args:
-      config: settings of the game.
-      rounds: number of steps to time with each implementation.
+      game: game to train.
+      forms: forms to time. All other forms are compared with the first form. By default, all forms are timed.
+      rounds: number of steps to time with each form.
     """
-    source = dcgan.build(config).source
-    rows = source.read(Batches(source, config.batch_size, config.seed).indices(0))
-    batch = jax.tree.map(jnp.asarray, steps.prepare(None, rows))
+    unknown = [name for name in forms if name not in FORMS]
+    if unknown:
+        sys.exit(f"error: --forms has an unknown form {unknown[0]!r}. The forms are {', '.join(FORMS)}.")
+    system.keep_freed_memory()
     timers = {}
-    for name in FORMS:
-        with mock.patch.multiple(convolution, **FORMS[name]):
-            timers[name] = step_timer(dcgan.build(config).game.unwrapped, batch, config.seed)
+    for name in forms:
+        with use(name):
+            timers[name] = step_timer(*_build(game))
     race(timers, rounds)
+
+
+@contextlib.contextmanager
+def use(form: str) -> Iterator[None]:
+    """Compute all convolutions with a form inside a ``with`` block.
+
+    Args:
+      form: a name in ``FORMS``.
+    """
+    table = {} if form == "im2col" else choice.FASTEST
+    with mock.patch.object(choice, "FASTEST", table), mock.patch.multiple(convolution, **FORMS[form]):
+        choice.choose_form.cache_clear()
+        yield
+    choice.choose_form.cache_clear()
+
+
+def _build(name: str) -> tuple[Game, Any]:
+    """Create a game and a batch of noise for it."""
+    rng = np.random.default_rng(0)
+    if name in _SIZES:
+        config = stylegan2.Config(resolution=_SIZES[name])
+        images = rng.uniform(-1, 1, (config.batch_size, _SIZES[name], _SIZES[name], 3)).astype(np.float32)
+        return stylegan2.build(config, Arrays(images)).game.unwrapped, {"image": jnp.asarray(images)}
+    case = CASES[name]
+    return build(case), jnp.array(rng.normal(size=(case.batch * case.turns, *case.shape)), jnp.float32)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ PROGRAMS = [name for name in MODULES if hasattr(importlib.import_module(f"experi
 
 
 def test_programs_are_found():
-    assert {"against_pytorch", "convolution", "maps", "memory", "monitor", "worker"} <= set(PROGRAMS)
+    assert {"against_pytorch", "convolution", "forms", "memory", "monitor", "worker"} <= set(PROGRAMS)
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
