@@ -52,7 +52,7 @@ class Transforms(NamedTuple):
 
 @functools.cache
 def transforms(m: int, r: int) -> Transforms:
-    """Return the weights of F(m, r), by the method of Toom and Cook.
+    """Return the weights of F(m, r).
 
     A polynomial of degree n - 1 = m + r - 2 is determined by its values at n points, one of which is infinity. The
     product of two polynomials is therefore computed with n multiplications of their values. The convolution is the
