@@ -122,7 +122,7 @@ def run(tmp_path):
     """The directory of a finished run of two steps, without a checkpoint."""
     folder = tmp_path / "run"
     (folder / "samples").mkdir(parents=True)
-    settings = {"seed": 3, "steps": 2, "sweep": []}
+    settings = {"seed": 3, "steps": 2, "sweep": [], "penalty_precision": "highest"}
     description = {
         "experiment": "vae",
         "config": settings,

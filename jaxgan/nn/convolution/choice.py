@@ -36,7 +36,13 @@ def choose(name: str, g: Geometry, a: jax.Array, b: jax.Array) -> forms.Map:
         "conv_transpose": lambda: b.shape[-2:],
         "kernel_gradient": lambda: (a.shape[-1], b.shape[-1]),
     }[name]()
-    return getattr(forms.create(choose_form(name, g, channels, small_channels, a.dtype)), name)
+    return _implementation(choose_form(name, g, channels, small_channels, a.dtype), name)
+
+
+@functools.cache
+def _implementation(form, name):
+    """Return a map of a form under ``jax.jit``, so that equal convolutions of a network are traced and lowered once."""
+    return jax.jit(getattr(forms.create(form), name), static_argnums=0)
 
 
 @functools.cache
