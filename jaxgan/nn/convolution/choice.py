@@ -31,11 +31,7 @@ def choose(name: str, g: Geometry, a: jax.Array, b: jax.Array) -> forms.Map:
       a: the first argument of the map after the geometry: x, [B, *large, C], or y, [B, *small, D].
       b: the second argument of the map after the geometry: w, [*kernel, C, D], or y, [B, *small, D].
     """
-    channels, small_channels = {
-        "conv": lambda: b.shape[-2:],
-        "conv_transpose": lambda: b.shape[-2:],
-        "kernel_gradient": lambda: (a.shape[-1], b.shape[-1]),
-    }[name]()
+    channels, small_channels = (a.shape[-1], b.shape[-1]) if name == "kernel_gradient" else b.shape[-2:]
     return _implementation(choose_form(name, g, channels, small_channels, a.dtype), name)
 
 
@@ -56,13 +52,14 @@ def choose_form(name: str, g: Geometry, channels: int, small_channels: int, dtyp
       small_channels: number of channels of the small image.
       dtype: the data type of the images and of the kernel.
     """
-
-    numbers = channels, small_channels, side(g)
+    numbers, suitable = (channels, small_channels, side(g)), forms.names(g, dtype)
     rows = FASTEST.get(kind(name, g, dtype)) or FASTEST.get(kind(name, g, jnp.dtype(jnp.float32)), [])
-    measured = [([abs(math.log2(n / m)) for n, m in zip(numbers, row)], form) for *row, form in rows]
-    near = [(sum(distances), form) for distances, form in measured if max(distances) <= _LARGEST_DISTANCE]
-    suitable = [(distance, form) for distance, form in near if form in forms.names(g, dtype)]
-    return min(suitable)[1] if suitable else default_form(g, channels, small_channels)
+    near = []
+    for *measured, form in rows:
+        distances = [abs(math.log2(n / m)) for n, m in zip(numbers, measured)]
+        if max(distances) <= _LARGEST_DISTANCE and form in suitable:
+            near.append((sum(distances), form))
+    return min(near)[1] if near else default_form(g, channels, small_channels)
 
 
 def default_form(g: Geometry, channels: int, small_channels: int) -> str:
