@@ -27,7 +27,7 @@ def test_importing_the_package_imports_no_optional_and_no_slow_packages():
         "grain",
         "dp_accounting",
     )
-    code = f"import sys, jaxgan, jaxgan.models.dcgan, jaxgan.parallel, jaxgan.games.privacy; print([m for m in {lazily!r} if m in sys.modules])"
+    code = f"import sys, jaxgan, jaxgan.metrics, jaxgan.models.dcgan, jaxgan.parallel, jaxgan.games.privacy; print([m for m in {lazily!r} if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert result.stdout.strip() == "[]"
 

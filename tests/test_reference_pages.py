@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from helpers import programs
 
+from jaxgan import metrics
 from jaxgan.cli import doctor
 from jaxgan.evaluation import scores
 from jaxgan.experiment import quality
@@ -129,7 +130,13 @@ def test_metrics_page_has_a_row_and_a_section_for_every_metric():
     assert sorted(rows) == sorted(expected)
     for name, text in sections(METRICS, 3).items():
         assert "**Range**" in text and "**Weaknesses**" in text, name
-    assert set(sections(METRICS, 3)) == set(quality.METRICS)
+    for name in ("Tables", "Text"):
+        only_in_python = sections(sections(METRICS, 2)[name], 3)
+        assert only_in_python
+        for metric, text in only_in_python.items():
+            assert hasattr(metrics, metric) and f"`jaxgan.metrics.{metric}`" in text and "**Source**" in text, metric
+    commands = METRICS.partition("## Metrics that only Python has")[0]
+    assert set(sections(commands, 3)) == set(quality.METRICS)
 
 
 def test_metrics_page_has_the_constants_of_the_metrics():

@@ -2,7 +2,7 @@
 
 Metrics that compare features take arrays [N, D] from any network. ``kid`` is an alias of ``kernel_distance``, and
 ``mifid`` is an alias of ``memorisation_informed_distance``. With features of Inception, these metrics are the published
-KID and MiFID.
+KID and MiFID. Metrics of tables take dictionaries of columns, and metrics of text take collections of strings.
 """
 
 from jaxgan.metrics.frechet import frechet_distance as frechet_distance, gaussian_distance as gaussian_distance
@@ -27,6 +27,27 @@ from jaxgan.metrics.similarity import (
     psnr as psnr,
     ssim as ssim,
     total_variation as total_variation,
+)
+from jaxgan.metrics.table_classifiers import (
+    TSTR as TSTR,
+    ClassifierScore as ClassifierScore,
+    Detection as Detection,
+    logistic_detection as logistic_detection,
+    train_on_synthetic_test_on_real as train_on_synthetic_test_on_real,
+)
+from jaxgan.metrics.tables import (
+    ClosestRecords as ClosestRecords,
+    ColumnPairTrends as ColumnPairTrends,
+    ColumnShapes as ColumnShapes,
+    column_pair_trends as column_pair_trends,
+    column_shapes as column_shapes,
+    distance_to_closest_record as distance_to_closest_record,
+)
+from jaxgan.metrics.text import (
+    NgramModel as NgramModel,
+    bleu as bleu,
+    ngram_js as ngram_js,
+    self_bleu as self_bleu,
 )
 
 kid = kernel_distance

@@ -1,8 +1,11 @@
-"""Check features before a metric is computed, and warn of unreliable results."""
+"""Check features, tables and texts before a metric is computed, and warn of unreliable results."""
 
 import warnings
+from collections.abc import Iterable, Mapping
 
 import numpy as np
+
+Table = Mapping[str, np.ndarray]  # maps the name of each column to its values, [N]; see ``as_tables``
 
 
 def as_features(*sets: np.ndarray, least: int = 2, names: tuple[str, ...] = ("x", "y")) -> tuple[np.ndarray, ...]:
@@ -34,6 +37,148 @@ def as_features(*sets: np.ndarray, least: int = 2, names: tuple[str, ...] = ("x"
                 f"`{name}` must be finite, but {bad:,} of its {len(x):,} examples have NaN or infinite features."
             )
     return tuple(np.asarray(x, np.float64) for x in arrays)
+
+
+def as_tables(
+    *tables: Table, least: int = 1, names: tuple[str, ...] = ("real", "fake")
+) -> tuple[dict[str, np.ndarray], ...]:
+    """Check tables, which must have the same columns, and return numbers as float64 and categories as objects.
+
+    A column of integers or floats contains numbers, with NaN for a missing number. A column of strings or booleans
+    contains categories, with None (or NaN) for a missing category.
+
+    Args:
+      *tables: the tables. Each maps the names of columns to arrays, [N], of the same length.
+      least: number of rows that each table must have.
+      names: the names of the tables, for messages.
+
+    Returns:
+      The tables with the order of columns of the first one. Categories are arrays of objects, [N], with None for each
+      missing category.
+
+    Raises:
+      ValueError: if the columns differ in name or in kind, if a table has fewer than ``least`` rows, if a column has
+        another shape, length or type, or if a number is infinite.
+    """
+    for name, table in zip(names, tables):
+        if not len(table.keys()):
+            raise ValueError(f"`{name}` has no columns.")
+        _check_names(names[0], tables[0], name, table)
+    checked = [
+        {column: _as_column(table[column], column, name) for column in tables[0].keys()}  # noqa: SIM118 (DataFrames)
+        for name, table in zip(names, tables)
+    ]
+    for name, table in zip(names, checked):
+        lengths = {column: len(values) for column, values in table.items()}
+        shortest, longest = min(lengths, key=lengths.__getitem__), max(lengths, key=lengths.__getitem__)
+        if lengths[shortest] < lengths[longest]:
+            raise ValueError(
+                f"The columns of `{name}` must have the same length, but {shortest!r} has {lengths[shortest]:,} rows "
+                f"and {longest!r} has {lengths[longest]:,}."
+            )
+        if lengths[shortest] < least:
+            rows = "1 row" if least == 1 else f"{least:,} rows"
+            raise ValueError(f"`{name}` must have at least {rows}, got {lengths[shortest]:,}.")
+    for column in checked[0]:
+        _check_kinds(column, dict(zip(names, (table[column] for table in checked))))
+    return tuple(checked)
+
+
+def is_number(column: np.ndarray) -> bool:
+    """Return whether a column, [N], that ``as_tables`` returned contains numbers and not categories."""
+    return column.dtype != object
+
+
+def _check_names(first_name: str, first: Table, name: str, table: Table) -> None:
+    only_first = [column for column in first.keys() if column not in table]  # noqa: SIM118 (DataFrames)
+    only_table = [column for column in table.keys() if column not in first]  # noqa: SIM118
+    differences = [
+        f"only `{owner}` has {', '.join(map(repr, columns))}"
+        for owner, columns in ((first_name, only_first), (name, only_table))
+        if columns
+    ]
+    if differences:
+        raise ValueError(f"`{first_name}` and `{name}` must have the same columns, but {' and '.join(differences)}.")
+
+
+def _as_column(values: np.ndarray, column: str, table: str) -> np.ndarray:
+    """Return numbers, [N], as float64, and categories, [N], as objects with None for a missing category."""
+    array = np.asarray(values)
+    if array.ndim != 1:
+        raise ValueError(f"Column {column!r} of `{table}` must be one-dimensional, got the shape {array.shape}.")
+    if array.dtype.kind in "iuf":
+        infinite = np.flatnonzero(np.isinf(array))
+        if len(infinite):
+            i = infinite[0]
+            raise ValueError(
+                f"Column {column!r} of `{table}` must be finite, but row {i:,} (from 0) contains {array[i]}. Missing "
+                "numbers are NaN."
+            )
+        return array.astype(np.float64)
+    if array.dtype.kind not in "OUb":
+        raise ValueError(
+            f"Column {column!r} of `{table}` must contain numbers or strings, got {array.dtype}. Convert dates to "
+            "numbers."
+        )
+    cells = array.tolist()
+    for i, cell in enumerate(cells):
+        if isinstance(cell, float | np.floating) and np.isnan(cell):
+            cells[i] = None
+        elif not (cell is None or isinstance(cell, str | bool | np.bool_)):
+            raise ValueError(
+                f"Column {column!r} of `{table}` must contain strings or booleans, because its type is {array.dtype}, "
+                f"but row {i:,} (from 0) contains {cell!r}. Pass numbers as an array of floats with NaN for missing "
+                "numbers, and categories as strings with None for missing ones."
+            )
+    found = np.empty(len(cells), object)
+    found[:] = cells
+    return found
+
+
+def _check_kinds(column: str, columns: dict[str, np.ndarray]) -> None:
+    """Check that a column contains numbers in all tables, or categories in all tables."""
+    numbers = [name for name, values in columns.items() if is_number(values)]
+    categories = [name for name, values in columns.items() if not is_number(values)]
+    if numbers and categories:
+        values = columns[categories[0]]
+        known = [i for i, value in enumerate(values) if value is not None]
+        # The row that explains the error is the first one that is not the text of a number.
+        i = next((i for i in known if not _is_text_of_number(values[i])), known[0] if known else 0)
+        raise ValueError(
+            f"Column {column!r} contains numbers in `{numbers[0]}` but categories in `{categories[0]}`: row {i:,} "
+            f"(from 0) contains {values[i]!r}."
+        )
+
+
+def _is_text_of_number(value: str | bool) -> bool:
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True
+
+
+def as_texts(texts: Iterable[str], name: str, *, least: int = 1) -> list[str]:
+    """Check a collection of strings and return it as a list.
+
+    Args:
+      texts: the strings.
+      name: the name of the collection, for messages.
+      least: number of strings that the collection must have.
+
+    Raises:
+      ValueError: if it is a single string, if an element is not a string, or if there are fewer than ``least`` strings.
+    """
+    if isinstance(texts, str | bytes):
+        raise ValueError(f"`{name}` must be a list of strings, got one string. Pass `[{name}]` or its lines.")
+    found = list(texts)
+    for i, text in enumerate(found):
+        if not isinstance(text, str):
+            raise ValueError(f"`{name}` must contain strings, but element {i:,} (from 0) is {text!r}.")
+    if len(found) < least:
+        strings = "1 string" if least == 1 else f"{least:,} strings"
+        raise ValueError(f"`{name}` must have at least {strings}, got {len(found):,}.")
+    return found
 
 
 def require_finite(*results: float) -> None:

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 
-from jaxgan.metrics.checks import as_features, require_finite, warn
+from jaxgan.metrics.checks import as_features, as_texts, require_finite, warn
 
 
 def test_features_become_float64():
@@ -54,3 +54,9 @@ def test_results_that_are_not_finite_raise(result):
     require_finite(1e308, -1.0)
     with pytest.raises(ValueError, match=r"exceeds the range of float64\. Divide the features of all sets"):
         require_finite(1.0, result)
+
+
+def test_texts_become_a_list():
+    assert as_texts((text for text in ("a", "")), "fake") == ["a", ""]
+    with pytest.raises(ValueError, match="`fake` must have at least 3 strings, got 2"):
+        as_texts(["a", "b"], "fake", least=3)
