@@ -124,7 +124,7 @@ class MemberReference(CheckpointReference):
             if last:
                 raise ValueError(f"`member` must be between 0 and {last} for the run in {path}, got {self.member}.")
             raise ValueError(f"`member` must be 0 for the run in {path}, which has one member, got {self.member}.")
-        state = state_from_leaves(run.init(run.keys), self.read(program), f"The checkpoint in {path}")
+        state = state_from_leaves(run.state_shapes(), self.read(program), f"The checkpoint in {path}")
         index = self.member or 0
         # Some layers do not accept NumPy arrays, which a checkpoint contains, as constants of a compiled function.
         member_state = jax.device_put(run.member_states(state)[index])

@@ -170,7 +170,8 @@ class Checkpoints:
         checkpoints' directory. Entries that are no checkpoints are reported and not changed.
 
         Args:
-          like: a state of the same game, which defines the structure, the shapes and the dtypes.
+          like: a state of the same game, which defines the structure, the shapes and the dtypes. It may have
+            ``jax.ShapeDtypeStruct`` as leaves.
 
         Returns:
           A state with the structure of ``like`` and host arrays as leaves.
@@ -283,7 +284,8 @@ def state_from_leaves(like: State, leaves: Mapping[str, np.ndarray], where: str)
       ValueError: if leaves are missing or unknown, or if their shapes or dtypes differ.
     """
     paths, structure = jax.tree_util.tree_flatten_with_path(like)
-    shapes = {_name(path): jax.eval_shape(_raw, leaf) for path, leaf in paths}
+    raw = jax.eval_shape(lambda state: jax.tree.map(_raw, state), like)
+    shapes = {_name(path): shape for path, shape in jax.tree.leaves_with_path(raw)}
     wrong = [f"{name} is missing" for name in shapes if name not in leaves]
     wrong += [f"{name} is not part of this game" for name in leaves if name not in shapes]
     for name, shape in shapes.items():
@@ -298,8 +300,10 @@ def state_from_leaves(like: State, leaves: Mapping[str, np.ndarray], where: str)
         )
 
     def restore_keys(leaf, value):
-        is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-        return jax.random.wrap_key_data(value, impl=jax.random.key_impl(leaf)) if is_key else value
+        if not jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            return value
+        # ``key_impl`` does not accept a ``jax.ShapeDtypeStruct``.
+        return jax.random.wrap_key_data(value, impl=jax.random.key_impl(jnp.empty((), leaf.dtype)))
 
     return jax.tree.unflatten(structure, [restore_keys(leaf, leaves[_name(path)]) for path, leaf in paths])
 

@@ -209,9 +209,8 @@ class _Loop:
 
 def _initial_state(run: TrainingRun, checkpoints: Checkpoints) -> tuple[State, bool]:
     """Return the initial state, and whether it was restored from a checkpoint."""
-    state = run.init(run.keys)
-    restored = checkpoints.restore(state)
-    return (state, False) if restored is None else (restored, True)
+    restored = checkpoints.restore(run.state_shapes())
+    return (run.init(run.keys), False) if restored is None else (restored, True)
 
 
 def _describe_last(step: int) -> str:

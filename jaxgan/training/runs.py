@@ -165,6 +165,10 @@ class TrainingRun(abc.ABC):
         self.seeds = seeds
         self.member_settings = member_settings
 
+    def state_shapes(self) -> State:
+        """Return the result of ``init`` with a ``jax.ShapeDtypeStruct`` for each array, without compiling ``init``."""
+        return self.init.eval_shape(self.keys)
+
     @abc.abstractmethod
     def devices(self, count: int | None) -> list[parallel.Device]:
         """Return the devices to train on.
