@@ -32,7 +32,7 @@ def keys(count=8, seed=1):
 @every_kind
 def test_the_state_consists_of_arrays_and_depends_only_on_the_key(kind):
     game = kinds.game_of(kind)
-    states = [game.init(jax.random.key(seed)) for seed in (0, 0, 1)]
+    states = [jax.jit(game.init)(jax.random.key(seed)) for seed in (0, 0, 1)]
     assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(states[0]))
     assert set(states[0].stats["g"]) == (set() if kind == "functions" else {"batch_stats"})
     chex.assert_trees_all_equal(states[0].params, states[1].params)
@@ -43,7 +43,7 @@ def test_the_state_consists_of_arrays_and_depends_only_on_the_key(kind):
 @every_kind
 def test_a_step_changes_parameters_statistics_and_averages_and_compiles_once(kind):
     game = kinds.game_of(kind)
-    before, traced = game.init(jax.random.key(0)), 0
+    before, traced = jax.jit(game.init)(jax.random.key(0)), 0
 
     @jax.jit
     def step(state, batch):
@@ -65,7 +65,7 @@ def test_a_step_changes_parameters_statistics_and_averages_and_compiles_once(kin
 @every_kind
 def test_dropout_uses_the_keys_in_training_mode_and_is_off_in_evaluation_mode(kind):
     game, x = kinds.game_of(kind), games.points(8)
-    state = game.init(jax.random.key(0))
+    state = jax.jit(game.init)(jax.random.key(0))
     d = game.functions(state, train=True).d
     dropped = d(x, keys=keys())
     np.testing.assert_array_equal(d(x, keys=keys()), dropped)
@@ -82,10 +82,10 @@ def test_dropout_uses_the_keys_in_training_mode_and_is_off_in_evaluation_mode(ki
 @every_kind
 def test_dropout_masks_differ_from_step_to_step(kind):
     game, batch = kinds.game_of(kind, optimizer=optax.sgd(0.0)), games.points(8)
-    state, step = game.init(jax.random.key(0)), jax.jit(game.step)
+    state, step = jax.jit(game.init)(jax.random.key(0)), jax.jit(game.step)
     values = []
     for _ in range(3):
-        state, metrics = step(state.replace(stats=game.init(jax.random.key(0)).stats), batch)
+        state, metrics = step(state.replace(stats=jax.jit(game.init)(jax.random.key(0)).stats), batch)
         values.append(float(metrics["d/hinge"]))
     assert len(set(values)) == 3
 
@@ -93,7 +93,7 @@ def test_dropout_masks_differ_from_step_to_step(kind):
 @every_kind
 def test_a_sample_does_not_depend_on_the_other_samples_of_its_batch(kind):
     game = kinds.game_of(kind)
-    state, _ = jax.jit(game.step)(game.init(jax.random.key(0)), games.points(8))
+    state, _ = jax.jit(game.step)(jax.jit(game.init)(jax.random.key(0)), games.points(8))
     g, z = game.functions(state).g, games.points(8, seed=2)
     np.testing.assert_allclose(g(z)[:3], g(z[:3]), rtol=1e-5, atol=1e-6)
     assert g.with_stats(z)[1] == {}
@@ -103,7 +103,7 @@ def test_a_sample_does_not_depend_on_the_other_samples_of_its_batch(kind):
 @pytest.mark.parametrize("kind", ["linen", "nnx"])
 def test_batch_norm_uses_the_batch_in_training_mode_and_moving_averages_in_evaluation_mode(kind):
     game, z = kinds.game_of(kind), games.points(64)
-    g = game.functions(game.init(jax.random.key(0)), train=True).g
+    g = game.functions(jax.jit(game.init)(jax.random.key(0)), train=True).g
     # The moving mean is initialised with 0 and the moving variance with 1. The momentum is 0.9.
     (hidden,) = (p for p in g.params.values() if p.get("kernel", jnp.zeros(0)).shape == (2, kinds.WIDTH))
     activations = z @ hidden["kernel"] + hidden["bias"][None]
@@ -116,11 +116,11 @@ def test_batch_norm_uses_the_batch_in_training_mode_and_moving_averages_in_evalu
 @every_kind
 def test_a_checkpoint_restores_the_complete_state(kind, tmp_path):
     game = kinds.game_of(kind, optimizer=optax.adam(1e-3))
-    state, _ = jax.jit(game.step)(game.init(jax.random.key(0)), games.points(8))
+    state, _ = jax.jit(game.step)(jax.jit(game.init)(jax.random.key(0)), games.points(8))
     opened = Checkpoints(tmp_path / "checkpoints")
     opened.save(state)
     opened.wait()
-    restored = opened.restore(game.init(jax.random.key(5)))
+    restored = opened.restore(jax.jit(game.init)(jax.random.key(5)))
     opened.close()
     assert checksums(named_leaves(restored)) == checksums(named_leaves(state))
     following = [jax.jit(game.step)(s, games.points(8))[0] for s in (state, restored)]
@@ -145,7 +145,7 @@ def test_a_member_of_a_population_trains_as_it_would_alone(kind):
 def test_several_devices_compute_the_same_step_as_one(kind, spread):
     """The dropout rate is 0, because the masks of flax's dropout depend on the number of devices."""
     game, on = kinds.game_of(kind, rate=0.0), parallel.devices(4)
-    before, batch = game.init(jax.random.key(0)), games.points(16)
+    before, batch = jax.jit(game.init)(jax.random.key(0)), games.points(16)
     expected, state = before, parallel.replicate(before, on)
     step, shared = jax.jit(game.step), spread(game, on)
     for _ in range(3):
@@ -160,7 +160,7 @@ def test_several_devices_compute_the_same_step_as_one(kind, spread):
 @every_kind
 def test_dropout_is_active_on_several_devices(kind, spread):
     game, on = kinds.game_of(kind, rate=0.5), parallel.devices(4)
-    before, batch = game.init(jax.random.key(0)), games.points(16)
+    before, batch = jax.jit(game.init)(jax.random.key(0)), games.points(16)
     state, metrics = spread(game, on)(parallel.replicate(before, on), batch)
     alone, _ = jax.jit(game.step)(before, batch)
     dropped_nothing, _ = jax.jit(kinds.game_of(kind, rate=0.0).step)(before, batch)
@@ -173,7 +173,7 @@ def test_dropout_is_active_on_several_devices(kind, spread):
 @pytest.mark.parametrize("kind", ["linen", "nnx"])
 def test_an_error_names_the_network_that_draws_random_numbers_without_keys(kind):
     game = kinds.game_of(kind)
-    d = game.functions(game.init(jax.random.key(0)), train=True).d
+    d = game.functions(jax.jit(game.init)(jax.random.key(0)), train=True).d
     with pytest.raises(ValueError, match=r"Network 'd' draws random numbers.*Write nets.d\(..., keys=keys\)"):
         d(games.points(8))
     with pytest.raises(KeysMissing):
@@ -262,7 +262,7 @@ def test_an_argument_that_is_no_network_is_refused_with_a_fix(case):
 
 def test_keys_for_functions_that_do_not_accept_keys_are_refused():
     game = kinds.game_of("functions")
-    g = game.functions(game.init(jax.random.key(0))).g
+    g = game.functions(jax.jit(game.init)(jax.random.key(0))).g
     with pytest.raises(TypeError, match=r"`apply` does not accept an argument `keys`. Add this argument") as error:
         g(games.points(8), keys=keys())
     assert error.value.__notes__ == ["The error occurred in network 'g', which was called with float32[8, 2]."]

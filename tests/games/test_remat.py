@@ -58,7 +58,7 @@ def check_equal_steps(step, other, *arguments):
 @pytest.mark.parametrize(("penalty", "share"), [(False, 0.6), (True, 0.8)], ids=["plain", "r1"])
 def test_memory_falls_and_the_step_stays_equal(penalty, share):
     game = deep_game(penalty)
-    state = game.init(jax.random.key(1))
+    state = jax.jit(game.init)(jax.random.key(1))
     check_equal_steps(game.step, Rematerialized(game).step, state, X)
 
     def memory(step) -> int:
@@ -71,19 +71,19 @@ def test_memory_falls_and_the_step_stays_equal(penalty, share):
 @pytest.mark.parametrize("gradient", [accumulate(2), per_example_clipped(1.0)], ids=["accumulated", "clipped"])
 def test_other_gradient_functions_stay_equal(gradient):
     game = deep_game(True, gradient)
-    check_equal_steps(game.step, Rematerialized(game).step, game.init(jax.random.key(1)), X[:8])
+    check_equal_steps(game.step, Rematerialized(game).step, jax.jit(game.init)(jax.random.key(1)), X[:8])
 
 
 @pytest.mark.integration
 def test_batch_norm_and_a_lazy_penalty_stay_equal():
     game = games.dcgan_game(lazy=2)
-    check_equal_steps(game.step, Rematerialized(game).step, game.init(jax.random.key(0)), games.images(8))
+    check_equal_steps(game.step, Rematerialized(game).step, jax.jit(game.init)(jax.random.key(0)), games.images(8))
 
 
 @pytest.mark.integration
 def test_several_devices_and_a_population_stay_equal():
     game = games.dcgan_game()
-    state, images = game.init(jax.random.key(0)), games.images(8)
+    state, images = jax.jit(game.init)(jax.random.key(0)), games.images(8)
     expected, _ = jax.jit(game.step)(state, images)
     on = parallel.devices(2)
     after, _ = parallel.pmap(Rematerialized(game), on)(parallel.replicate(state, on), images)
@@ -105,7 +105,7 @@ def test_a_network_without_several_operations_is_called():
             {"d": Player(("d",), lambda nets, batch, keys, step: total(a=nets.d(batch)[:, 0]), optax.sgd(0.1))},
             (("d",),),
         )
-        assert np.isfinite(game.step(game.init(jax.random.key(0)), X)[1]["d/loss"])
+        assert np.isfinite(game.step(jax.jit(game.init)(jax.random.key(0)), X)[1]["d/loss"])
 
 
 def barriers(program) -> int:
@@ -126,7 +126,7 @@ def test_the_option_rematerializes_the_steps_of_a_run(monkeypatch):
 
 def test_a_rematerialized_step_computes_activations_again():
     game = deep_game(False)
-    state = game.init(jax.random.key(0))
+    state = jax.jit(game.init)(jax.random.key(0))
     assert (
         barriers(jax.make_jaxpr(game.step)(state, X))
         == 0
