@@ -21,6 +21,13 @@ from jaxgan.metrics.neighbours import (
     precision_recall as precision_recall,
 )
 from jaxgan.metrics.perceptual_path_length import perceptual_path_length as perceptual_path_length
+from jaxgan.metrics.series import (
+    SeriesScore as SeriesScore,
+    autocorrelation_distance as autocorrelation_distance,
+    cross_correlation_distance as cross_correlation_distance,
+    discriminative_score as discriminative_score,
+    predictive_score as predictive_score,
+)
 from jaxgan.metrics.similarity import (
     ms_ssim as ms_ssim,
     ms_ssim_diversity as ms_ssim_diversity,
