@@ -165,14 +165,7 @@ ADVERSARIAL = {
 def load_pairs(config: Config, name: str, split: str, argument: str) -> data.Source:
     """Load the images. If the setting ``inputs`` is pairs, the source also contains their inputs."""
     if config.inputs != "pairs":
-        return data.load(
-            name,
-            resolution=config.resolution,
-            channels=config.channels,
-            split=split,
-            argument=argument,
-            jpeg_draft=config.jpeg_draft,
-        )
+        return config.load_split(name, split, argument)
     inputs = config.data_a if name == config.data else config.test_data_a
     side_by_side = inputs is None and not name.endswith(".npz")
     direction = config.direction if side_by_side else "left-to-right"

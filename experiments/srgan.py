@@ -376,18 +376,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         gamma=NON_NEGATIVE,
         game_learning_rate=NON_NEGATIVE,
     )
-
-    def load(name, split, argument):
-        return data.load(
-            name,
-            resolution=config.resolution,
-            channels=config.channels,
-            split=split,
-            argument=argument,
-            jpeg_draft=config.jpeg_draft,
-        )
-
-    source, test = config.load_train_and_test(load, source)
+    source, test = config.load_train_and_test(config.load_split, source)
     size, _, channels = source.shape
     check_fits(config, size)
     nets, content = networks(config, size, channels)

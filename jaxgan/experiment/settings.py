@@ -305,6 +305,23 @@ class TranslationSettings(LinearDecaySettings):
             )  # the enlargement of pix2pix
         return transforms.random_flip(keys, images) if self.mirror else images
 
+    def load_split(self, name: str, split: str, argument: str) -> Source:
+        """Load one split of image data, with the resolution and the channels of these settings.
+
+        Args:
+          name: path or name of the data, as for ``data``.
+          split: name of the split, such as train or test.
+          argument: name of the setting that errors blame.
+        """
+        return load(
+            name,
+            resolution=self.resolution,
+            channels=self.channels,
+            split=split,
+            argument=argument,
+            jpeg_draft=self.jpeg_draft,
+        )
+
     def load_train_and_test(
         self, load: Callable[[str, str, str], Source], source: Source | None = None
     ) -> tuple[Source, Source]:

@@ -29,7 +29,7 @@ from jaxgan.nn.convolution.geometry import Geometry, pad
 from jaxgan.nn.convolution.products import accumulator, correlation, product
 
 # The rational numbers at which the polynomials of the algorithm are evaluated, in addition to infinity. With more than
-# three of them, the weights are large, and rounding errors grow by a factor of 10.
+# three of them, the weights are large, and rounding errors grow by a factor of up to 10.
 _POINTS = (0, 1, -1)
 
 _Weights = Sequence[Sequence[float]]
