@@ -10,7 +10,8 @@ architectures that jaxgan implements, at the widths of the papers and of jaxgan'
 
 The times are processor times of one thread, so that other programs disturb them less. Each line of the output is the
 measurement of all forms of one map of one convolution. The program continues an output file that was cut off. With
-``--update``, it writes the fastest forms into ``jaxgan/nn/convolution/measured.py``.
+``--update``, it writes the fastest forms into ``jaxgan/nn/convolution/measured.py``. The table does not depend on the
+batch size. It holds for large batches, unless ``--single-weight`` gives measurements of single images a weight.
 """
 
 import json
@@ -38,7 +39,7 @@ _GAIN = 1.25
 # A swapped product is used if it is faster than the other one by this factor, because its barrier prevents fusions.
 _SWAP_GAIN = 1.4
 _TIE = 1.05  # forms whose times differ by at most this factor count as equally fast, and the simplest is used
-# The batch size is the largest power of 2 within these limits, but at least 1.
+# A large batch has the largest power of 2 within these limits, but at least 1.
 _FLOPS = 2e9  # floating-point operations of one evaluation
 _ELEMENTS = 4e6  # numbers in the large image
 _MAX_BATCH = 64
@@ -89,7 +90,7 @@ CONVOLUTIONS: dict[tuple[tuple[int, ...], int, bool], list[tuple[int, int, int]]
 
 
 class Case(NamedTuple):
-    """A map of a convolution. Each field is described in ``main``."""
+    """A map of a convolution, and a batch size. The other fields are described in ``main``."""
 
     map: str
     kernel: tuple[int, ...]
@@ -99,6 +100,7 @@ class Case(NamedTuple):
     small_channels: int
     side: int
     dtype: str
+    batch: int
 
     def geometry(self) -> convolution.Geometry:
         """Return the geometry of a square image, with the padding that the architectures use."""
@@ -118,6 +120,7 @@ def main(
     side: int = 0,
     dtype: Literal["float32", "bfloat16"] = "float32",
     rounds: int = 5,
+    single_weight: float = 0.0,
     update: bool = False,
 ) -> None:
     """Measure all forms of convolutions, and print the fastest form of each.
@@ -133,13 +136,16 @@ def main(
       side: side of the small image in pixels.
       dtype: data type of the images and of the kernel.
       rounds: number of evaluations to time with each form.
+      single_weight: weight of the times with a batch size of 1 in their geometric mean with the times of large batches,
+        by which the fastest form is chosen. With 0, only large batches are measured.
       update: whether to write the table of jaxgan.
     """
     _pin()
     if kernel and channels:
-        cases = [Case(name, kernel, stride, blur, channels, small_channels, side, dtype) for name in MAPS]
+        selected = {(kernel, stride, blur): [(channels, small_channels, side)]}
     else:
-        cases = list(_cases(dtype, (kernel, stride, blur) if kernel else None))
+        selected = {key: sizes for key, sizes in CONVOLUTIONS.items() if not kernel or key == (kernel, stride, blur)}
+    cases = list(_cases(dtype, selected, single_weight > 0))
     path = Path(out)
     lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     done = {_key(line) for line in lines}
@@ -152,7 +158,7 @@ def main(
                 file.flush()
                 print(_describe(case, times), flush=True)
     if update:
-        _write_table(lines)
+        _write_table(lines, single_weight)
 
 
 def _pin() -> None:
@@ -161,11 +167,25 @@ def _pin() -> None:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
 
-def _cases(dtype: str, only: tuple[tuple[int, ...], int, bool] | None) -> Iterator[Case]:
-    for kind, convolutions in CONVOLUTIONS.items():
-        if only in (None, kind):
-            for sizes in convolutions:
-                yield from (Case(name, *kind, *sizes, dtype) for name in MAPS)
+def _cases(
+    dtype: str,
+    convolutions: dict[tuple[tuple[int, ...], int, bool], list[tuple[int, int, int]]],
+    has_single: bool = False,
+) -> Iterator[Case]:
+    """Yield all maps of convolutions with a large batch, and with a batch size of 1 if ``has_single``."""
+    for key, all_sizes in convolutions.items():
+        for sizes in all_sizes:
+            single = [Case(name, *key, *sizes, dtype, batch=1) for name in MAPS]
+            yield from (case._replace(batch=_large_batch(case)) for case in single)
+            if has_single and _large_batch(single[0]) > 1:
+                yield from single
+
+
+def _large_batch(case: Case) -> int:
+    g = case.geometry()
+    flops = 2 * math.prod(g.kernel) * math.prod(g.small) * case.channels * case.small_channels
+    most = min(_MAX_BATCH, _FLOPS / flops, _ELEMENTS / (math.prod(g.large) * case.channels))
+    return 2 ** int(math.log2(max(1, most)))
 
 
 def _key(line: dict[str, Any]) -> str:
@@ -175,15 +195,12 @@ def _key(line: dict[str, Any]) -> str:
 def _measure(case: Case, rounds: int) -> dict[str, float]:
     """Return the processor time of each form in milliseconds."""
     g = case.geometry()
-    flops = 2 * math.prod(g.kernel) * math.prod(g.small) * case.channels * case.small_channels
-    most = min(_MAX_BATCH, _FLOPS / flops, _ELEMENTS / (math.prod(g.large) * case.channels))
-    batch = 2 ** int(math.log2(max(1, most)))
     rng = np.random.default_rng(0)
 
     def draw(*shape):
         return jnp.array(rng.normal(size=shape), case.dtype)
 
-    x, y = draw(batch, *g.large, case.channels), draw(batch, *g.small, case.small_channels)
+    x, y = draw(case.batch, *g.large, case.channels), draw(case.batch, *g.small, case.small_channels)
     w = draw(*g.kernel, case.channels, case.small_channels)
     arguments = {"conv": (x, w), "conv_transpose": (y, w), "kernel_gradient": (x, y)}[case.map]
     timers = {name: _timer(name, case.map, g, arguments) for name in candidates(case.map, g, x.dtype)}
@@ -246,18 +263,26 @@ def _fastest(case: Case, times: dict[str, float]) -> str:
 def _describe(case: Case, times: dict[str, float]) -> str:
     usual = choice.default_form(case.geometry(), case.channels, case.small_channels)
     fastest = min(times, key=lambda name: times[name])
-    sizes = f"{case.channels} and {case.small_channels} channels, side {case.side}"
+    sizes = f"{case.channels} and {case.small_channels} channels, side {case.side}, batch size {case.batch}"
     kind = choice.kind(case.map, case.geometry(), jnp.dtype(case.dtype))
     return f"{kind}, {sizes}: {fastest} {times[fastest]:.2f} ms, {times[usual] / times[fastest]:.2f} x {usual}"
 
 
-def _write_table(lines: list[dict[str, Any]]) -> None:
+def _write_table(lines: list[dict[str, Any]], single_weight: float) -> None:
     """Write the fastest forms into ``jaxgan/nn/convolution/measured.py``."""
-    table: dict[str, list[tuple]] = {}
+    measurements = {}
     for line in lines:
-        case = Case(**{**{name: line[name] for name in Case._fields}, "kernel": tuple(line["kernel"])})
+        fields = {name: line[name] for name in Case._fields}
+        measurements[Case(**{**fields, "kernel": tuple(line["kernel"])})] = line["milliseconds"]
+    table: dict[str, list[tuple]] = {}
+    for case, times in measurements.items():
+        if case.batch != _large_batch(case):
+            continue
+        if single_weight:
+            single = measurements[case._replace(batch=1)]
+            times = {name: t ** (1 - single_weight) * single[name] ** single_weight for name, t in times.items()}
         kind = choice.kind(case.map, case.geometry(), jnp.dtype(case.dtype))
-        row = (case.channels, case.small_channels, float(case.side), _fastest(case, line["milliseconds"]))
+        row = (case.channels, case.small_channels, float(case.side), _fastest(case, times))
         table.setdefault(kind, []).append(row)
     path = Path(measured.__file__)
     head, _ = path.read_text().split("FASTEST:")

@@ -44,7 +44,7 @@ def test_the_form_im2col_does_not_use_the_table():
 
 def test_every_row_of_the_table_names_a_form_of_its_convolution():
     kinds = {}
-    for case in [*table._cases("float32", None), *table._cases("bfloat16", None)]:
+    for case in [*table._cases("float32", table.CONVOLUTIONS), *table._cases("bfloat16", table.CONVOLUTIONS)]:
         kinds[choice.kind(case.map, case.geometry(), jnp.dtype(case.dtype))] = case
     assert measured.FASTEST.keys() <= kinds.keys()
     for kind, rows in measured.FASTEST.items():
@@ -54,7 +54,7 @@ def test_every_row_of_the_table_names_a_form_of_its_convolution():
 
 
 def test_every_convolution_was_measured():
-    for case in table._cases("float32", None):
+    for case in table._cases("float32", table.CONVOLUTIONS):
         rows = measured.FASTEST[choice.kind(case.map, case.geometry(), jnp.dtype(case.dtype))]
         assert (case.channels, case.small_channels, case.side) in {row[:3] for row in rows}
 
@@ -70,7 +70,7 @@ def test_an_interrupted_measurement_is_continued_and_the_table_is_written(tmp_pa
     table.main(str(out), rounds=1)
     lines = out.read_text().splitlines()
     assert [json.loads(line)["map"] for line in lines] == list(table.MAPS)
-    assert "conv 2 stride 1 float32, 1 and 2 channels, side 3: " in capsys.readouterr().out
+    assert "conv 2 stride 1 float32, 1 and 2 channels, side 3, batch size 1: " in capsys.readouterr().out
     out.write_text("\n".join(lines[:2]) + "\n")
     table.main(str(out), rounds=1, update=True)
     assert [line.startswith("kernel_gradient") for line in capsys.readouterr().out.splitlines()] == [True]
@@ -80,7 +80,7 @@ def test_an_interrupted_measurement_is_continued_and_the_table_is_written(tmp_pa
 
 
 def test_a_form_replaces_im2col_only_if_it_is_clearly_faster():
-    case = table.Case("conv", (3, 3), 1, False, 64, 64, 16, "float32")
+    case = table.Case("conv", (3, 3), 1, False, 64, 64, 16, "float32", 64)
     assert table._fastest(case, {"im2col": 1.0, "winograd 2": 0.85}) == "im2col"
     assert table._fastest(case, {"im2col": 1.0, "winograd 2": 0.51, "native": 0.5}) == "winograd 2"
     assert table._fastest(case, {"im2col": 1.0, "winograd 2": 0.7, "native": 0.5}) == "native"
@@ -88,3 +88,18 @@ def test_a_form_replaces_im2col_only_if_it_is_clearly_faster():
     assert table._fastest(case, {"im2col": 1.0, "im2col swapped": 0.7}) == "im2col swapped"
     small = case._replace(side=8)
     assert table._fastest(small, {"im2col": 1.0, "winograd 2": 0.7, "native": 0.5}) == "winograd 2"
+
+
+def test_times_of_single_images_have_a_weight(tmp_path, monkeypatch):
+    """Divided by the time of im2col, the means of winograd are 0.5, 0.5^0.9 * 4^0.1 = 0.62, and sqrt(0.5 * 4) = 1.4."""
+    case = table.Case("conv", (3, 3), 1, False, 64, 64, 16, "float32", 1)
+    large = case._replace(batch=table._large_batch(case))
+    assert large.batch > 1 and {large, case} <= {*table._cases("float32", {((3, 3), 1, False): [(64, 64, 16)]}, True)}
+    times = {case: {"im2col": 1.0, "winograd 2": 4.0}, large: {"im2col": 1.0, "winograd 2": 0.5}}
+    lines = [{**each._asdict(), "milliseconds": milliseconds} for each, milliseconds in times.items()]
+    target = tmp_path / "measured.py"
+    monkeypatch.setattr(measured, "__file__", str(target))
+    for weight, form in ((0.0, "winograd 2"), (0.1, "winograd 2"), (0.5, "im2col")):
+        target.write_text("FASTEST: dict = {}\n")
+        table._write_table(lines, weight)
+        assert f'(64, 64, 16.0, "{form}")' in target.read_text()
