@@ -1,4 +1,4 @@
-"""Check features, tables and texts before a metric is computed, and warn of unreliable results."""
+"""Check features, series, tables and texts before a metric is computed, and warn of unreliable results."""
 
 import warnings
 from collections.abc import Iterable, Mapping
@@ -20,23 +20,68 @@ def as_features(*sets: np.ndarray, least: int = 2, names: tuple[str, ...] = ("x"
       ValueError: if a set has another shape or type, if it has fewer than ``least`` examples, or if a value is not
         finite.
     """
-    arrays = [np.asarray(features) for features in sets]
-    for name, x in zip(names, arrays):
-        if not (np.issubdtype(x.dtype, np.floating) or np.issubdtype(x.dtype, np.integer)):
-            raise ValueError(f"`{name}` must be an array of real numbers, [N, D], got {x.dtype}.")
+    arrays = _as_numbers(sets, names, "[N, D]")
     if any(x.ndim != 2 or not x.shape[1] for x in arrays) or len({x.shape[-1] for x in arrays}) > 1:
         shapes = ", ".join(str(x.shape) for x in arrays)
         raise ValueError(f"Features must be [N, D] with the same D in each set, got shapes {shapes}.")
+    _check_examples(arrays, names, least, "examples", "features")
+    return tuple(np.asarray(x, np.float64) for x in arrays)
+
+
+def as_series(real: np.ndarray, fake: np.ndarray, *, least: int, least_steps: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Check two sets of series, which must have the same T and F, and return them as float32.
+
+    Args:
+      real: real series, [N, T, F].
+      fake: generated series, [M, T, F].
+      least: number of series that each set must have.
+      least_steps: number of time steps that series must have.
+
+    Raises:
+      ValueError: if a set has another shape or type, if it has fewer than ``least`` series, if T is below
+        ``least_steps``, or if a value is not finite.
+    """
+    names = "real", "fake"
+    real, fake = _as_numbers((real, fake), names, "[N, T, F]")
+    if real.ndim != 3 or fake.ndim != 3 or not real.shape[2] or real.shape[1:] != fake.shape[1:]:
+        raise ValueError(
+            "`real` and `fake` must be [N, T, F] with the same number of time steps T and of features F, got the "
+            f"shapes {real.shape} and {fake.shape}."
+        )
+    if real.shape[1] < least_steps:
+        raise ValueError(f"Series must have at least {least_steps} time steps, got {real.shape[1]}.")
+    _check_examples((real, fake), names, least, "series", "values")
+    return real.astype(np.float32), fake.astype(np.float32)
+
+
+def _as_numbers(sets: Iterable[np.ndarray], names: Iterable[str], shape: str) -> list[np.ndarray]:
+    arrays = [np.asarray(x) for x in sets]
+    for name, x in zip(names, arrays):
+        if not (np.issubdtype(x.dtype, np.floating) or np.issubdtype(x.dtype, np.integer)):
+            raise ValueError(f"`{name}` must be an array of real numbers, {shape}, got {x.dtype}.")
+    return arrays
+
+
+def _check_examples(arrays: Iterable[np.ndarray], names: Iterable[str], least: int, examples: str, values: str) -> None:
+    """Check that sets of examples, [N, ...], have at least ``least`` examples, and that their values are finite.
+
+    Args:
+      arrays: the sets.
+      names: the names of the sets, for messages.
+      least: number of examples that each set must have.
+      examples: the plural word for an example.
+      values: the word for the values of an example.
+    """
     for name, x in zip(names, arrays):
         if len(x) < least:
-            raise ValueError(f"`{name}` must have at least {least:,} examples, got {len(x):,}.")
+            raise ValueError(f"`{name}` must have at least {least:,} {examples}, got {len(x):,}.")
     for name, x in zip(names, arrays):
-        bad = int((~np.isfinite(x)).any(1).sum())
-        if bad:
+        bad = ~np.isfinite(x).all(tuple(range(1, x.ndim)))
+        if bad.any():
             raise ValueError(
-                f"`{name}` must be finite, but {bad:,} of its {len(x):,} examples have NaN or infinite features."
+                f"`{name}` must be finite, but {int(bad.sum()):,} of its {len(x):,} {examples} have NaN or infinite "
+                f"{values}. The first is number {int(bad.argmax()):,} (from 0)."
             )
-    return tuple(np.asarray(x, np.float64) for x in arrays)
 
 
 def as_tables(
@@ -87,6 +132,15 @@ def as_tables(
 def is_number(column: np.ndarray) -> bool:
     """Return whether a column, [N], that ``as_tables`` returned contains numbers and not categories."""
     return column.dtype != object
+
+
+def is_known(categories: np.ndarray) -> np.ndarray:
+    """Return which categories of a column are not missing, as an array of booleans, [N].
+
+    Args:
+      categories: a column of categories, [N], that ``as_tables`` returned.
+    """
+    return np.array([category is not None for category in categories], bool)
 
 
 def _check_names(first_name: str, first: Table, name: str, table: Table) -> None:

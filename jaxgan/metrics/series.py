@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxgan.metrics.checks import require_finite
+from jaxgan.metrics.checks import as_series, require_finite
 from jaxgan.nn.recurrent import GRU
 
 TRAIN_SHARE = 0.8  # fraction of the series that train the classifier of the discriminative score
@@ -73,7 +73,7 @@ def discriminative_score(
       ValueError: if a set has the wrong shape or type, if sets have different T or F, if a set is too small, if a
         value is not finite, or if a number is out of range.
     """
-    real, fake = _as_series(real, fake, least=5)
+    real, fake = as_series(real, fake, least=5)
     sets = [(real, _lengths(real, real_lengths, "real")), (fake, _lengths(fake, fake_lengths, "fake"))]
     _check_counts(repeats=repeats, steps=steps, batch_size=batch_size)
     rng = np.random.default_rng(seed)
@@ -131,7 +131,7 @@ def predictive_score(
       ValueError: if a set has the wrong shape or type, if sets have different T or F, if a value is not finite, if
         the last feature of a real series is outside of [0, 1], or if a number is out of range.
     """
-    real, fake = _as_series(real, fake, least=1, least_steps=2)
+    real, fake = as_series(real, fake, least=1, least_steps=2)
     lengths = _lengths(real, real_lengths, "real", 2), _lengths(fake, fake_lengths, "fake", 2)
     _check_counts(repeats=repeats, steps=steps, batch_size=batch_size)
     low, high = real[..., -1].min(), real[..., -1].max()
@@ -173,7 +173,7 @@ def autocorrelation_distance(real: np.ndarray, fake: np.ndarray, *, max_lag: int
       ValueError: if a set has the wrong shape or type, if sets have different T or F, if a value is not finite, or if
         ``max_lag`` is out of range.
     """
-    real, fake = _as_series(real, fake, least=1, least_steps=2)
+    real, fake = as_series(real, fake, least=1, least_steps=2)
     largest = real.shape[1] - 1
     lags = range(1, 1 + (largest if max_lag is None else max_lag))
     if not 1 <= len(lags) <= largest:
@@ -206,7 +206,7 @@ def cross_correlation_distance(real: np.ndarray, fake: np.ndarray) -> float:
       ValueError: if a set has the wrong shape or type, if sets have different T or F, if series have a single feature,
         or if a value is not finite.
     """
-    real, fake = _as_series(real, fake, least=1)
+    real, fake = as_series(real, fake, least=1)
     count = real.shape[2]
     if count < 2:
         raise ValueError("The cross-correlation distance requires series with at least 2 features, got 1.")
@@ -305,30 +305,6 @@ def _batches(rng, orders, steps, batch_size):
     size = min(batch_size, count)
     draws = [[rng.choice(count, size, replace=False) for _ in range(steps)] for _ in orders]
     return np.stack([order[np.stack(rows)] for order, rows in zip(orders, draws)]).astype(np.int32)
-
-
-def _as_series(real, fake, least, least_steps=1):
-    arrays = [np.asarray(x) for x in (real, fake)]
-    for name, x in zip(("real", "fake"), arrays):
-        if not (np.issubdtype(x.dtype, np.floating) or np.issubdtype(x.dtype, np.integer)):
-            raise ValueError(f"`{name}` must be an array of real numbers, [N, T, F], got {x.dtype}.")
-    if any(x.ndim != 3 or not x.shape[2] for x in arrays) or arrays[0].shape[1:] != arrays[1].shape[1:]:
-        raise ValueError(
-            "`real` and `fake` must be [N, T, F] with the same number of time steps T and of features F, got the "
-            f"shapes {arrays[0].shape} and {arrays[1].shape}."
-        )
-    if arrays[0].shape[1] < least_steps:
-        raise ValueError(f"Series must have at least {least_steps} time steps, got {arrays[0].shape[1]}.")
-    for name, x in zip(("real", "fake"), arrays):
-        if len(x) < least:
-            raise ValueError(f"`{name}` must have at least {least} series, got {len(x)}.")
-        bad = ~np.isfinite(x).all((1, 2))
-        if bad.any():
-            raise ValueError(
-                f"`{name}` must be finite, but {int(bad.sum()):,} of its {len(x):,} series have NaN or infinite "
-                f"values. The first is the series {int(bad.argmax())}."
-            )
-    return tuple(x.astype(np.float32) for x in arrays)
 
 
 def _lengths(x, lengths, name, least=1):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxgan.core import extras
-from jaxgan.metrics.checks import Table, as_tables, is_number, warn
+from jaxgan.metrics.checks import Table, as_tables, is_known, is_number, warn
 
 MAX_CATEGORIES = 200  # number of categories of a column that become features; the most frequent ones are chosen
 
@@ -60,7 +60,7 @@ def logistic_detection(real: Table, fake: Table, *, folds: int = 3, seed: int = 
     The classifier is trained and tested by stratified cross-validation. Its features are standardised numbers, with
     the mean for a missing number and a feature that marks missing numbers, and one feature for each category.
 
-    SDMetrics' LogisticDetection is similar, but reports 1 - max(0.5, AUC) * 2 + 1 with other features. Because the
+    SDMetrics' LogisticDetection is similar, but reports 2 - 2 max(0.5, AUC) with other features. Because the
     classifier is linear, it detects wrong distributions of columns and almost no wrong dependencies between them.
 
     Source: Lopez-Paz and Oquab 2017 (1610.06545), classifier two-sample tests.
@@ -164,7 +164,7 @@ def _split_target(table, target, name):
             f"`target` must be a column of categories, but {target!r} contains numbers. To use them as classes, "
             "convert the column to strings."
         )
-    known = np.array([value is not None for value in table[target]])
+    known = is_known(table[target])
     if not known.any():
         raise ValueError(f"All values of the target {target!r} are missing in `{name}`.")
     return table[target][known], {column: values[known] for column, values in table.items() if column != target}

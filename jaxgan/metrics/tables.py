@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxgan.metrics.checks import Table, as_tables, is_number, warn
+from jaxgan.metrics.checks import Table, as_tables, is_known, is_number, warn
 
 BINS = 10  # number of intervals into which numbers are divided to compare them with categories, as in SDMetrics
 DECIMALS = 14  # number of decimals to which numbers are rounded for the KSComplement, as in SDMetrics
@@ -222,13 +222,9 @@ def _rounded(x):
     return np.where(np.abs(x) < 1e3, np.round(np.clip(x, -1e3, 1e3), DECIMALS), x)
 
 
-def _is_known(categories):
-    return np.array([category is not None for category in categories], bool)
-
-
 def _tv(real, fake):
     """Return the TVComplement of two columns of categories, [N] and [M]."""
-    real, fake = (x[_is_known(x)] for x in (real, fake))
+    real, fake = (x[is_known(x)] for x in (real, fake))
     if not (len(real) and len(fake)):
         return float("nan")
     return _overlap(*_codes(real, fake), unseen=UNSEEN)

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 
-from jaxgan.metrics.checks import as_features, as_texts, require_finite, warn
+from jaxgan.metrics.checks import as_features, as_series, as_texts, is_known, require_finite, warn
 
 
 def test_features_become_float64():
@@ -60,3 +60,18 @@ def test_texts_become_a_list():
     assert as_texts((text for text in ("a", "")), "fake") == ["a", ""]
     with pytest.raises(ValueError, match="`fake` must have at least 3 strings, got 2"):
         as_texts(["a", "b"], "fake", least=3)
+
+
+def test_series_become_float32():
+    real, fake = as_series(np.ones((2, 3, 1), int), np.zeros((4, 3, 1)), least=2)
+    assert real.dtype == fake.dtype == np.float32 and len(real) == 2 and len(fake) == 4
+    with pytest.raises(
+        ValueError, match=r"`fake` must be finite, but 1 .* NaN or infinite values\. The first is number 3"
+    ):
+        as_series(real, np.where(np.arange(4)[:, None, None] == 3, np.inf, fake), least=1)
+    with pytest.raises(ValueError, match="Series must have at least 4 time steps, got 3"):
+        as_series(real, fake, least=1, least_steps=4)
+
+
+def test_known_categories_are_marked():
+    assert is_known(np.array(["a", None, False], object)).tolist() == [True, False, True]

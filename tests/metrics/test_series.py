@@ -141,7 +141,7 @@ def test_invalid_series_raise(metric):
         (
             x,
             x * [[[np.nan]], *[[[1]]] * 5],
-            r"1 of its 6 series have NaN or infinite values\. The first is the series 0",
+            r"1 of its 6 series have NaN or infinite values\. The first is number 0 \(from 0\)",
         ),
         (x, x[:0], "`fake` must have at least . series, got 0"),
     ):
