@@ -10,6 +10,7 @@ from jaxgan.data.loading import as_source as as_source, load as load
 from jaxgan.data.pipeline import Batches as Batches, batches as batches, stream as stream
 from jaxgan.data.source import (
     Arrays as Arrays,
+    NamedArrays as NamedArrays,
     Source as Source,
     Subset as Subset,
     Unpaired as Unpaired,

@@ -6,19 +6,20 @@ the place of the data: a folder, a copy of it, a link to it and a zip of it have
 """
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from PIL import Image, features
 
-from jaxgan.core.text import list_names
-from jaxgan.data.source import Arrays, Source, Unpaired
+from jaxgan.core.text import list_names, printable
+from jaxgan.data.source import NUMBERS, Arrays, NamedArrays, Source, Unpaired
 from jaxgan.version import __version__
 
 HASHED = 32  # maximum number of examples of a source that are hashed
-TYPES = ("uint8", "int32", "int64")  # types of blank examples besides float32
 SHOWN_CLASSES = 8  # maximum number of classes in the description of a difference
+SHOWN_DETAILS = 100  # maximum number of characters of a value of `details` in the description of a difference
 
 
 def describe_examples(source: Source, *, with_hash: bool = True) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def describe_examples(source: Source, *, with_hash: bool = True) -> dict[str, An
 
       - ``examples``, ``shape``, ``classes`` and ``name``: the number of examples, and the attributes of the source;
       - ``inputs``: the number of inputs, if the source is an ``Unpaired``;
-      - ``arrays`` and ``unpaired``: see ``describe_arrays``;
+      - ``arrays``, ``unpaired``, ``example`` and ``details``: see ``describe_arrays``;
       - ``hash``: the hash of at most ``HASHED`` examples, which are evenly spaced from the first to the last, with
         the versions of the programs that decode images. It is missing if the source does not return equal arrays when
         it reads an example twice.
@@ -65,10 +66,17 @@ def describe_arrays(source: Source) -> dict[str, Any]:
 
       - ``arrays``: for each array of a batch, a list with the shape and the type of one example;
       - ``classes``: the names of the classes;
-      - ``unpaired``: whether the source is an ``Unpaired``.
+      - ``unpaired``: whether the source is an ``Unpaired``;
+      - ``example``: the name of the array that contains the examples, if no array is called ``image``;
+      - ``details``: the attribute of the source, if it has one that is not empty, see ``NamedArrays``.
     """
-    arrays = {name: [list(x.shape), x.dtype.name] for name, x in _read(source, 0).items()}
-    return {"arrays": arrays, "classes": list(source.classes), "unpaired": isinstance(source, Unpaired)}
+    batch = source.read(np.array([0]))
+    arrays = {name: [list(x.shape[1:]), x.dtype.name] for name, x in sorted(_as_arrays(batch).items())}
+    description = {"arrays": arrays, "classes": list(source.classes), "unpaired": isinstance(source, Unpaired)}
+    if "image" not in arrays:
+        description["example"] = next(iter(batch))
+    details = getattr(source, "details", {})
+    return {**description, "details": dict(details)} if details else description
 
 
 def _hash_examples(source: Source) -> dict[str, Any]:
@@ -94,7 +102,11 @@ def _hash_examples(source: Source) -> dict[str, Any]:
 
 def _read(source: Source, i: int) -> dict[str, np.ndarray]:
     """Return the arrays of one example, without the axis of the batch."""
-    return {name: np.asarray(x)[0] for name, x in sorted(source.read(np.array([i])).items())}
+    return {name: x[0] for name, x in sorted(_as_arrays(source.read(np.array([i]))).items())}
+
+
+def _as_arrays(batch: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    return {name: np.asarray(x) for name, x in batch.items()}
 
 
 def _digest(examples: Any) -> str:
@@ -138,6 +150,11 @@ def find_difference(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     for name, text in texts.items():
         if name in recorded and recorded[name] != now.get(name, recorded[name]):
             return f"the recorded value of {name} is {text(recorded[name])}, got {text(now[name])}"
+    details, found = recorded.get("details", {}), now.get("details", {})
+    for name, value in details.items() if found else ():
+        if name not in found or found[name] != value:
+            text = _shorten(found[name]) if name in found else "none"
+            return f"the recorded value of {name} is {_shorten(value)}, got {text}"
     before, after = recorded.get("hash"), now.get("hash")
     if before is None or after is None or before["sha256"] == after["sha256"]:
         return ""
@@ -159,6 +176,10 @@ def is_decoder_changed(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> b
     return before is not None and after is not None and before["decoder"] != after["decoder"]
 
 
+def _shorten(value: Any) -> str:
+    return printable(json.dumps(value), SHOWN_DETAILS)
+
+
 def _list_classes(classes: Sequence[str]) -> str:
     return f"{len(classes)} ({list_names(classes, SHOWN_CLASSES)})" if classes else "none"
 
@@ -170,7 +191,7 @@ def blank_source(description: Mapping[str, Any], *, has_inputs: bool = False) ->
 
     Args:
       description: the result of ``describe_examples``, or the first three entries of it; or the result of
-        ``describe_arrays`` for a source of one example.
+        ``describe_arrays`` for a source of one example. The source has the described ``details``, if there are any.
       has_inputs: whether the images are generated from inputs. This is only used if the description lacks ``arrays``;
         the inputs are then assumed to have the shape of the images.
 
@@ -180,9 +201,13 @@ def blank_source(description: Mapping[str, Any], *, has_inputs: bool = False) ->
     try:
         count, name = description.get("examples", 1), description.get("name", "none")
         arrays = description.get("arrays") or _guess_arrays(description, has_inputs)
-        image, classes = _zeros(arrays["image"], count), tuple(description["classes"])
+        example, classes = description.get("example", "image"), tuple(description["classes"])
+        image, details = _zeros(arrays[example], count), description.get("details", {})
         if image.ndim < 2 or not image.size:
             raise ValueError(f"{count} examples of shape {list(image.shape[1:])}")
+        if example != "image" or details:
+            named = {example: image, **{key: _zeros(array, count) for key, array in arrays.items() if key != example}}
+            return NamedArrays(named, name, classes, dict(details), checked=True)
         if description.get("unpaired"):
             inputs = _zeros(arrays["input"], description.get("inputs", count))
             return Unpaired(Arrays(image, name=name, checked=True), Arrays(inputs, name=name, checked=True))
@@ -207,4 +232,5 @@ def _guess_arrays(description: Mapping[str, Any], has_inputs: bool) -> dict[str,
 
 def _zeros(array: Sequence[Any], count: int) -> np.ndarray:
     shape, dtype = array
-    return np.broadcast_to(np.zeros((), dtype if dtype in TYPES else "float32"), (count, *shape))
+    known = {np.dtype(code).name for code in np.typecodes["All"] if np.dtype(code).kind in NUMBERS}
+    return np.broadcast_to(np.zeros((), dtype if dtype in known else "float32"), (count, *shape))

@@ -4,6 +4,9 @@ Data of up to 1 GiB are read into memory when they are loaded, see ``jaxgan.data
 It is used only if all examples fit into it, and it returns the same bytes as the files.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import jax
 import numpy as np
 
@@ -45,6 +48,21 @@ class CachedSource(ShownSource):
     def shape(self) -> tuple[int, ...]:
         """The shape of an example."""
         return self._source.shape
+
+    @property
+    def details(self) -> Mapping[str, Any]:
+        """The details of the other source, see ``NamedArrays``."""
+        return getattr(self._source, "details", {})
+
+    @property
+    def test(self) -> Source | None:
+        """The test examples of the other source."""
+        return getattr(self._source, "test", None)
+
+    @property
+    def spans(self) -> np.ndarray | None:
+        """Where each of the examples was cut from, [N, 3], see ``NamedArrays``; None if they do not overlap."""
+        return getattr(self._source, "spans", None)
 
     def __len__(self) -> int:
         return len(self._source)

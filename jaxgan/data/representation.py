@@ -1,5 +1,6 @@
 """Display sources: a line of text for ``repr``, and a grid of some examples for notebooks."""
 
+import types
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ class ShownSource:
       name: the name of the source, for messages.
       shape: the shape of one example.
       classes: the names of the classes; empty if the examples have no labels.
+      details, test, spans: see ``NamedArrays``.
       decodes: whether an example is decoded from files whenever it is read, always to equal arrays. Such examples can
         be cached, see ``jaxgan.data.image_cache``.
     """
@@ -30,6 +32,9 @@ class ShownSource:
     name: Any
     shape: Any
     classes: Any
+    details: Any = types.MappingProxyType({})
+    test: Any = None
+    spans: Any = None
     decodes: Any = False
 
     def __len__(self) -> int:

@@ -1,14 +1,16 @@
 """Define sources of examples, and functions that combine, divide and convert them.
 
 A source reads examples by index, from arrays in memory or from anywhere else. A batch of examples is a dictionary of
-arrays: ``image`` contains the examples, even if they are not images, and ``label`` their classes. If images are
-generated from inputs, as in image-to-image translation, ``image`` is the target and ``input`` is the input. Images are
-uint8 from 0 to 255 or float32 in [-1, 1]; ``normalize`` converts uint8 to float32 on the device.
+arrays: ``label`` contains the classes of the examples, and ``image`` the examples if they are images, voxels or points.
+Examples of other kinds have any other names and types, see ``NamedArrays``. If images are generated from inputs, as in
+image-to-image translation, ``image`` is the target and ``input`` is the input. Images are uint8 from 0 to 255 or
+float32 in [-1, 1]; ``normalize`` converts uint8 to float32 on the device.
 """
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import jax
@@ -18,10 +20,17 @@ import numpy as np
 from jaxgan.data.array_checks import check_examples
 from jaxgan.data.labels import check_indices, class_indices
 from jaxgan.data.representation import ShownSource
+from jaxgan.data.spans import check_spans, split_in_time
+
+NUMBERS = "biufc"  # kinds of the types of arrays: booleans, integers, floats and complex numbers
 
 
 class Source(Protocol):
-    """A data set that is read by index. Any object with these attributes and methods is a source."""
+    """A data set that is read by index. Any object with these attributes and methods is a source.
+
+    A source can have more attributes, which ``NamedArrays`` describes: ``details`` (what a loader found out about the
+    data), ``test`` (a source of test examples) and ``spans`` (where examples were cut from).
+    """
 
     @property
     def name(self) -> str:
@@ -50,7 +59,7 @@ class Source(Protocol):
 
         Returns:
           ``image``, [B, *shape]; ``label``, [B], if the examples have labels; and ``input``, [B, ...], if the images
-          are generated from inputs.
+          are generated from inputs. If the examples are not called ``image``, the first array contains the examples.
         """
         ...
 
@@ -102,16 +111,9 @@ class Arrays(ShownSource):
                 f"{len(self.images):,} images."
             )
         if not checked:
-            self._check_labels(self.labels)
-
-    def _check_labels(self, labels: np.ndarray) -> None:
-        where = f"The labels of {self.name}"
-        if self.classes:
-            labels, classes = check_indices(labels, self.classes, where), self.classes
-        else:
-            labels, classes = class_indices(labels, where)
-        object.__setattr__(self, "labels", labels)
-        object.__setattr__(self, "classes", classes)
+            labels, classes = _as_labels(self.labels, self.classes, self.name)
+            object.__setattr__(self, "labels", labels)
+            object.__setattr__(self, "classes", classes)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -133,6 +135,147 @@ class Arrays(ShownSource):
 
     def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
         return {name: array[indices] for name, array in self.by_name.items()}
+
+
+def _as_labels(labels: np.ndarray, classes: tuple[str, ...], name: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return labels as the indices of classes, int32 [N], and the names of the classes."""
+    where = f"The labels of {name}"
+    if classes:
+        return check_indices(labels, classes, where), classes
+    return class_indices(labels, where)
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class NamedArrays(ShownSource):
+    """A source of examples of any kind in memory, such as rows of a table or windows of a series.
+
+    >>> rows = {"row": np.zeros((100, 3), np.float32), "age": np.arange(100)}
+    >>> NamedArrays(rows, "people", details={"columns": ["age"]})
+    NamedArrays people: 100 examples of shape [3], float32, beside age int64 []
+
+    Attributes:
+      arrays: dictionary from names to arrays, [N, ...]. The first array contains the examples, and ``label`` their
+        classes as in ``Arrays``. The other arrays keep their type: booleans, integers, floats or complex numbers.
+      name: the name of the source, for messages.
+      classes: the names of the classes; label i has the name ``classes[i]``. By default, the text of each label that
+        occurs.
+      details: what was found out about the data when they were loaded, such as the names and the bounds of columns,
+        as values that JSON can represent. They are recorded with a run. If its data are missing later, the source of
+        blank examples has the same details.
+      test: a source of test examples, which are neither trained on nor held out of the training examples; or None.
+      spans: where each example was cut from, integers [N, 3]: the number of the recording, the first row, and the row
+        after the last one. ``hold_out`` then splits in time, and no held-out example shares a row with the others. None
+        if examples do not overlap.
+      checked: whether the values are known to be valid. If True, only the lengths are checked.
+
+    Raises:
+      ValueError: if there are no arrays or no examples, or if an array has another length, contains other things than
+        numbers or, in the examples, numbers that are not finite; if ``details`` cannot be represented in JSON; or if
+        the test examples have another shape or other classes.
+    """
+
+    arrays: Mapping[str, np.ndarray]
+    name: str = "arrays"
+    classes: tuple[str, ...] = ()
+    details: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    test: Source | None = None
+    spans: np.ndarray | None = None
+    checked: dataclasses.InitVar[bool] = False
+
+    def __post_init__(self, checked: bool):
+        arrays = {name: np.asarray(array) for name, array in self.arrays.items()}
+        if not arrays or "label" in list(arrays)[:1]:
+            raise ValueError(f"`arrays` of {self.name} must start with the array of the examples, got {list(arrays)}.")
+        for name, array in arrays.items():
+            self._check_array(name, array, least_axes=2 if name == self.key else 1)
+        if not checked:
+            _check_finite(arrays[self.key], f"{self.key} of {self.name}")
+            if "label" in arrays:
+                arrays["label"], classes = _as_labels(arrays["label"], tuple(self.classes), self.name)
+                object.__setattr__(self, "classes", classes)
+            object.__setattr__(self, "details", _as_json(self.details, self.name))
+            if self.spans is not None:
+                object.__setattr__(self, "spans", check_spans(self.spans, len(arrays[self.key]), self.name))
+        object.__setattr__(self, "arrays", arrays)
+        object.__setattr__(self, "classes", tuple(self.classes))
+        for attribute in ("shape", "classes"):
+            if self.test is not None and tuple(getattr(self.test, attribute)) != getattr(self, attribute):
+                raise ValueError(
+                    f"The test examples of {self.name} must have the {attribute} of the training examples, "
+                    f"{list(getattr(self, attribute))}, got {list(getattr(self.test, attribute))}."
+                )
+
+    def _check_array(self, name: str, array: np.ndarray, least_axes: int) -> None:
+        where = f"The array {name!r} of {self.name}"
+        if array.dtype.kind not in NUMBERS and name != "label":
+            raise ValueError(
+                f"{where} must contain numbers or booleans, got {array.dtype}. Replace text by the indices of its "
+                "different values, and dates by numbers."
+            )
+        if array.ndim < least_axes or not array.size:
+            axes = "[N, ...]" if least_axes == 1 else "[N, D, ...], the examples,"
+            raise ValueError(f"{where} must be {axes} with N > 0, got shape {list(array.shape)}.")
+        if len(array) != len(self):
+            raise ValueError(
+                f"{where} must have one row for each of the {len(self):,} examples, got {len(array):,} rows."
+            )
+
+    @property
+    def key(self) -> str:
+        """The name of the array that contains the examples."""
+        return next(iter(self.arrays))
+
+    def __len__(self) -> int:
+        return len(self.arrays[self.key])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of an example."""
+        return self.arrays[self.key].shape[1:]
+
+    @property
+    def by_name(self) -> dict[str, np.ndarray]:
+        """The arrays of the source, keyed by their names in a batch."""
+        return dict(self.arrays)
+
+    def _details(self) -> str:
+        others = [f"{name} {x.dtype} {list(x.shape[1:])}" for name, x in self.arrays.items() if name != self.key]
+        beside = f", beside {', '.join(others)}" if others else ""
+        test = "" if self.test is None else f", {len(self.test):,} test examples"
+        return f", {self.arrays[self.key].dtype}{beside}{test}"
+
+    def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
+        return {name: array[indices] for name, array in self.arrays.items()}
+
+    def select(self, indices: np.ndarray) -> "NamedArrays":
+        """Return a source in memory of some of the examples, with the same details and test examples.
+
+        Args:
+          indices: the indices of the examples, [N].
+        """
+        spans = None if self.spans is None else self.spans[indices]
+        return NamedArrays(self.read(indices), self.name, self.classes, self.details, self.test, spans, checked=True)
+
+
+def _check_finite(examples: np.ndarray, where: str) -> None:
+    is_finite = np.isfinite(examples).reshape(len(examples), -1).all(1)
+    if not is_finite.all():
+        raise ValueError(
+            f"The examples {where} must be finite, got NaN or infinity in {np.sum(~is_finite):,} of "
+            f"{len(examples):,} examples, the first of which has the index {np.argmin(is_finite)}. Correct or remove "
+            "them."
+        )
+
+
+def _as_json(details: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return details as a reader of JSON returns them, so that they are equal to the recorded details."""
+    try:
+        return json.loads(json.dumps(dict(details), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"`details` of {name} must be values that JSON can represent: text, finite numbers, booleans, None, lists "
+            f"and dictionaries ({error}). Convert NumPy values with `.tolist()`."
+        ) from None
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -229,6 +372,22 @@ class Subset(ShownSource):
         """The shape of an example."""
         return self.source.shape
 
+    @property
+    def details(self) -> Mapping[str, Any]:
+        """The details of the complete source, see ``NamedArrays``."""
+        return getattr(self.source, "details", {})
+
+    @property
+    def test(self) -> Source | None:
+        """The test examples of the complete source."""
+        return getattr(self.source, "test", None)
+
+    @property
+    def spans(self) -> np.ndarray | None:
+        """Where each of the examples was cut from, [N, 3], see ``NamedArrays``; None if they do not overlap."""
+        spans = getattr(self.source, "spans", None)
+        return None if spans is None else np.asarray(spans)[self.indices]
+
     def _details(self) -> str:
         return f", a subset of {len(self.source):,}"
 
@@ -271,6 +430,22 @@ class Relabelled(ShownSource):
         """The shape of an example."""
         return self.source.shape
 
+    @property
+    def details(self) -> Mapping[str, Any]:
+        """The details of the other source, see ``NamedArrays``."""
+        return getattr(self.source, "details", {})
+
+    @property
+    def test(self) -> Source | None:
+        """The test examples of the other source, with the same indices of classes."""
+        test = getattr(self.source, "test", None)
+        return None if test is None else match_classes(test, self.classes)
+
+    @property
+    def spans(self) -> np.ndarray | None:
+        """Where each of the examples was cut from, [N, 3], see ``NamedArrays``; None if they do not overlap."""
+        return getattr(self.source, "spans", None)
+
     def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
         batch = self.source.read(indices)
         return {**batch, "label": self._new_indices[batch["label"]]}
@@ -291,6 +466,9 @@ def match_classes(source: Source, classes: Sequence[str]) -> Source:
     if not source.classes or source.classes == classes or not set(source.classes) <= set(classes):
         return source
     relabelled = Relabelled(source, classes)
+    if isinstance(source, NamedArrays):
+        arrays = {**source.arrays, "label": relabelled.read(np.arange(len(source)))["label"]}
+        return NamedArrays(arrays, source.name, classes, source.details, relabelled.test, source.spans, checked=True)
     return read_into_memory(relabelled) if isinstance(source, Arrays) else relabelled
 
 
@@ -306,18 +484,26 @@ def read_in_batches(source: Source, size: int) -> Iterator[dict[str, np.ndarray]
 
 
 def read_into_memory(source: Source) -> Arrays:
-    """Return all examples of a source as arrays.
+    """Return all examples of a source of images, voxels or points as arrays.
 
     An ``Unpaired`` is read as if the i-th examples of its two sources were pairs.
 
     Args:
-      source: the data. They must fit into memory.
+      source: the data. They must fit into memory, and must be called ``image``.
+
+    Raises:
+      ValueError: if the examples have another name.
     """
     if isinstance(source, Arrays):
         return source
     # The examples are read in batches, because decoding may need more memory than the decoded examples.
     batches = list(read_in_batches(source, 1024))
     arrays = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+    if "image" not in arrays:
+        raise ValueError(
+            f"The examples of {source.name} must be called 'image', got {', '.join(arrays)}. Create `NamedArrays` from "
+            "them."
+        )
     return Arrays(arrays["image"], arrays.get("label"), source.name, source.classes, arrays.get("input"), checked=True)
 
 
@@ -327,6 +513,11 @@ def hold_out(source: Source, count: int) -> tuple[Source, Source]:
     The held-out examples are chosen at random with a fixed seed, so every call chooses the same examples. For an
     ``Unpaired``, ``count`` examples of each of its two sources are held out.
 
+    If the source has ``spans``, see ``NamedArrays``, its examples can overlap in time, as the windows of a series do. A
+    random choice would leave copies of the held-out data in the training examples. The last examples of recordings or
+    complete recordings are then held out, and the examples that overlap with them are in neither part, see
+    ``jaxgan.data.spans.split_in_time``.
+
     Args:
       source: the source.
       count: number of held-out examples.
@@ -335,7 +526,8 @@ def hold_out(source: Source, count: int) -> tuple[Source, Source]:
       The source of the examples for training, and the source of the held-out examples.
 
     Raises:
-      ValueError: if ``count`` is below 1 or larger than half of the examples.
+      ValueError: if ``count`` is below 1 or larger than half of the examples, or if all examples overlap with the
+        held-out examples.
     """
     if isinstance(source, Unpaired):
         images, held_out_images = hold_out(source.images, count)
@@ -347,8 +539,15 @@ def hold_out(source: Source, count: int) -> tuple[Source, Source]:
             f"The number of examples to hold out must be from 1 to {largest:,}, half of the {len(source):,} examples "
             f"of {source.name}, got {count:,}."
         )
-    order = np.random.default_rng(0).permutation(len(source))
-    rest, held_out = (Subset(source, np.sort(indices)) for indices in (order[count:], order[:count]))
+    spans = getattr(source, "spans", None)
+    if spans is None:
+        order = np.random.default_rng(0).permutation(len(source))
+        parts = np.sort(order[count:]), np.sort(order[:count])
+    else:
+        parts = split_in_time(np.asarray(spans), count, source.name)
+    if isinstance(source, NamedArrays):
+        return source.select(parts[0]), source.select(parts[1])
+    rest, held_out = Subset(source, parts[0]), Subset(source, parts[1])
     if isinstance(source, Arrays):
         return read_into_memory(rest), read_into_memory(held_out)
     return rest, held_out

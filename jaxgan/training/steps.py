@@ -5,14 +5,14 @@ The game of a run may change with the step, for example after a warm-up, so that
 
 import functools
 from collections.abc import Generator
-from typing import Any, TypeGuard
+from typing import Any, Protocol, TypeGuard
 
 import jax
 import numpy as np
 
 from jaxgan import parallel
 from jaxgan.core.wrappers import GameLike
-from jaxgan.data import Arrays, Batches, Source, Unpaired, normalize, stream
+from jaxgan.data import Batches, Source, Unpaired, normalize, stream
 from jaxgan.data.image_cache import cache_examples
 from jaxgan.data.pipeline import batches_ahead
 from jaxgan.data.source import size_in_bytes
@@ -182,11 +182,19 @@ def prepare(resident: dict[str, jax.Array] | None, batch: Any) -> dict[str, jax.
     return normalize({name: array[rows[name]] for name, array in resident.items()})
 
 
-def is_resident(source: Source) -> TypeGuard[Arrays | Unpaired]:
+class SourceInMemory(Source, Protocol):
+    """A source of arrays in memory."""
+
+    @property
+    def by_name(self) -> dict[str, np.ndarray]:
+        """The arrays of the source, keyed by their names in a batch; empty if the examples are not in memory."""
+        ...
+
+
+def is_resident(source: Source) -> TypeGuard[SourceInMemory]:
     """Return whether all examples are stored on the devices, so that a batch consists of indices.
 
     Args:
-      source: the training data.
+      source: the training data. A source with arrays in memory returns them by the property ``by_name``.
     """
-    is_in_memory = isinstance(source, Arrays | Unpaired) and bool(source.by_name)
-    return is_in_memory and size_in_bytes(source) <= RESIDENT_BYTES
+    return bool(getattr(source, "by_name", None)) and size_in_bytes(source) <= RESIDENT_BYTES
