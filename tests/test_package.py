@@ -22,6 +22,7 @@ def test_importing_the_package_imports_no_optional_and_no_slow_packages():
         "orbax.checkpoint.checkpoint_manager",
         "tyro",
         "sklearn",
+        "pandas",
         "skimage",
         "PIL",
         "grain",

@@ -5,6 +5,9 @@ import importlib.util
 # Maps the name of a module to the extra of jaxgan that installs it, and to the name of its package on PyPI.
 EXTRA_OF = {
     "dp_accounting": ("privacy", "dp-accounting"),
+    "openpyxl": ("tables", "openpyxl"),
+    "pandas": ("tables", "pandas"),
+    "pyarrow": ("tables", "pyarrow"),
     "skimage": ("photos", "scikit-image"),
     "sklearn": ("photos", "scikit-learn"),
     "tensorflow_datasets": ("tfds", "tensorflow-datasets"),
