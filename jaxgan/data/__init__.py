@@ -5,7 +5,7 @@ change images inside the compiled training step. The modules ``pairs``, ``unpair
 other kinds of examples.
 """
 
-from jaxgan.data import pairs as pairs, unpaired as unpaired
+from jaxgan.data import pairs as pairs, texts as texts, unpaired as unpaired
 from jaxgan.data.loading import as_source as as_source, load as load
 from jaxgan.data.pipeline import Batches as Batches, batches as batches, stream as stream
 from jaxgan.data.source import (
