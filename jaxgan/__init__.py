@@ -11,7 +11,8 @@ used:
     models      network architectures
     nn          layers that several architectures use
     data        data sets and batches
-    media       image files and grids of samples
+    drawing     image files and grids of images
+    media       kinds of examples: images, points, voxels and others
     metrics     metrics of the quality of samples
     games       training dynamics, populations and differential privacy
     parallel    training on several devices
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
         cli as cli,
         core as core,
         data as data,
+        drawing as drawing,
         editing as editing,
         evaluation as evaluation,
         experiment as experiment,
@@ -66,8 +68,8 @@ if TYPE_CHECKING:
     from jaxgan.core.state import State as State
     from jaxgan.core.terms import Terms as Terms, total as total
     from jaxgan.data import batches as batches, normalize as normalize
+    from jaxgan.drawing import grid as grid
     from jaxgan.evaluation import fid as fid
-    from jaxgan.media import grid as grid
 
 # Maps the public names of this package to the modules that define them. A module is imported when one of its names is
 # first used, so that the command line can parse flags before JAX is imported.
@@ -82,7 +84,7 @@ _MODULES = {
     "batches": "data",
     "fid": "evaluation",
     "fold_in_keys": "core.keys",
-    "grid": "media",
+    "grid": "drawing",
     "latents": "core.keys",
     "normalize": "data",
     "sample_keys": "core.keys",

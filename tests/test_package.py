@@ -58,11 +58,12 @@ def test_the_version_agrees_with_the_installed_metadata():
 LAYERS = (  # from low to high; a file may import its own subpackage and subpackages of lower layers
     ("version",),
     ("core",),
-    ("nn", "media"),
+    ("nn", "drawing"),
     ("models", "losses", "data", "metrics"),
     ("augment", "games"),
     ("interop", "export"),
     ("parallel", "evaluation", "editing"),
+    ("media",),
     ("experiment",),
     ("monitoring",),
     ("training", "reporting"),

@@ -17,12 +17,12 @@ from jaxgan.core import system
 from jaxgan.core.classes import find_class
 from jaxgan.core.keys import sample_keys
 from jaxgan.core.state import State
+from jaxgan.drawing import ANIMATIONS, PICTURES
 from jaxgan.editing.interpolation import FRAMES_PER_LATENT, interpolation_loop, lerp
 from jaxgan.editing.styles import Styles, layer_mask, mixing_grid, move_along, probe, sefa, std_along
 from jaxgan.evaluation.classifier import train_classifier
 from jaxgan.experiment.experiment import Experiment
 from jaxgan.experiment.projector import styles_of
-from jaxgan.media.images import ANIMATIONS, PICTURES
 
 # Default numbers of samples: in a grid, with style mixing, and along a direction.
 COUNT, MIXING_COUNT, DIRECTION_COUNT = 64, 12, 8

@@ -87,16 +87,16 @@ def _paragraph(text: str) -> str:
 
 def _draw(name: str, examples: np.ndarray) -> str:
     """Draw the examples of a batch as HTML, with a title; return "" if examples of this shape cannot be drawn."""
-    from jaxgan import media  # imported here, because it requires Pillow
+    from jaxgan import drawing  # imported here, because it requires Pillow
 
     title = f"{name}: {len(examples):,} examples, evenly spaced from the first to the last"
     if examples.ndim == 5 and examples.shape[-1] == 1 and len(set(examples.shape[1:4])) == 1:
         middle = 127.5 if examples.dtype == np.uint8 else 0.0
-        rendered = media.to_bytes(media.render_solids(examples, threshold=middle))
-        return media.as_html(media.grid(rendered), title)
+        rendered = drawing.to_bytes(drawing.render_solids(examples, threshold=middle))
+        return drawing.as_html(drawing.grid(rendered), title)
     if examples.ndim == 4 and examples.dtype != np.uint8:
         # Floats are converted to bytes here, because `grid` would warn of floats that are not in [-1, 1], and it would
         # raise an error for floats that are not finite.
-        examples = media.to_bytes(examples)
+        examples = drawing.to_bytes(examples)
     is_drawn = examples.shape[1:] == (2,) or (examples.ndim == 4 and examples.shape[-1] in DRAWN_CHANNELS)
-    return media.as_html(media.grid(examples), title) if is_drawn else ""
+    return drawing.as_html(drawing.grid(examples), title) if is_drawn else ""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image
 
-from jaxgan import media
+from jaxgan import drawing
 from jaxgan.data.decoding import MAX_PIXELS, convert_channels, decode, decode_colours
 from jaxgan.data.folders import Files
 from jaxgan.data.image_headers import BLENDED, SEVERAL_FRAMES, contents_of
@@ -28,9 +28,9 @@ class Picture:
         networks take.
       alpha: the transparency that the result keeps, uint8 [T, height, width]; None if there is none.
       durations: duration of each frame in milliseconds, [T].
-      loops: number of times that the animation is repeated, see ``media.save_images``.
+      loops: number of times that the animation is repeated, see ``drawing.save_images``.
       contents: what was converted or lost, see ``contents_of``.
-      options: the metadata that the result keeps, as options of ``media.save_images``.
+      options: the metadata that the result keeps, as options of ``drawing.save_images``.
     """
 
     frames: np.ndarray
@@ -61,10 +61,10 @@ def read_picture(files: Files, name: str, channels: int, suffix: str = ".png") -
         contents, options = contents_of(image), _kept_metadata(image, suffix)
         loops = image.info.get("loop", None if image.format == "GIF" else 0)
         frames: Iterable[Image.Image] = [image]
-        if SEVERAL_FRAMES in contents and image.format in ANIMATED and suffix in media.FRAMED:
+        if SEVERAL_FRAMES in contents and image.format in ANIMATED and suffix in drawing.FRAMED:
             contents.remove(SEVERAL_FRAMES)
             frames = _frames(image)
-        keeps_alpha = channels != 4 and suffix in media.FRAMED
+        keeps_alpha = channels != 4 and suffix in drawing.FRAMED
         pixels, alphas, durations = [], [], []
         for frame in frames:
             colours, alpha = decode_colours(frame), None

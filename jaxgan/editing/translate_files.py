@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from jaxgan import media
+from jaxgan import drawing
 from jaxgan.core import system
 from jaxgan.core.files import writing_out
 from jaxgan.data.decoding import read_pixels
@@ -19,7 +19,7 @@ from jaxgan.editing.pictures import Picture, read_picture, with_alpha
 from jaxgan.editing.translator import Translator
 
 # Suffixes of the formats that can be written. The translation of a file in another format is written as .png.
-WRITTEN = (*media.PICTURES, *media.ANIMATIONS)
+WRITTEN = (*drawing.PICTURES, *drawing.ANIMATIONS)
 
 
 def translate_files(
@@ -41,7 +41,7 @@ def translate_files(
       translator: the translator of single images.
       images: a file, folder or zip. Animations are translated frame by frame.
       out: a folder, which is created if it is missing. For a single image it can also be a file.
-      made_by: the program that is named in the metadata of the files, see ``media.save_images``.
+      made_by: the program that is named in the metadata of the files, see ``drawing.save_images``.
       masks: a file, folder or zip of masks with the same names, for networks that fill holes. White pixels are filled.
         If None, transparent pixels of the images are filled.
       log: function that is called with lines of text: one for each new image size, one about everything that was
@@ -113,7 +113,7 @@ def _write(path: Path, translated: np.ndarray, picture: Picture, made_by: str) -
     if picture.alpha is not None:
         translated = with_alpha(translated, picture.alpha)
     with writing_out(path):
-        media.save_images(
+        drawing.save_images(
             path, translated, made_by, durations=picture.durations, loops=picture.loops, options=picture.options
         )
 

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan import media
+from jaxgan import drawing
 from jaxgan.data import degrade
 from jaxgan.data.tiles import window_starts
 from jaxgan.export.stablehlo import MIN_SIDE, TranslationDirection
@@ -77,7 +77,7 @@ class Translator:
         x = image.astype(np.float32) / 127.5 - 1
         side = self.tile_side(height, width)
         output = self._whole(x, index) if side is None else self._in_tiles(x, index, side)
-        return media.to_bytes(output)
+        return drawing.to_bytes(output)
 
     def tile_side(self, height: int, width: int) -> int | None:
         """Return the side of the tiles for an image of this size, in pixels, or None if no tiles are needed.

@@ -14,7 +14,7 @@ def as_bytes(images: np.ndarray) -> np.ndarray:
     """Convert images, [N, height, width, C], to uint8.
 
     Floats in [-1, 1] are rounded to integers from 0 to 255, and uint8 images are returned unchanged. Values out of
-    range raise an error, because a metric of clipped images would be wrong. ``media.to_bytes`` clips them instead.
+    range raise an error, because a metric of clipped images would be wrong. ``drawing.to_bytes`` clips them instead.
 
     Args:
       images: images, [N, height, width, C], uint8 or floating-point numbers in [-1, 1].

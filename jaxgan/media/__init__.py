@@ -1,17 +1,20 @@
-"""Draw examples of each kind (images, points and voxels) and write them to files."""
+"""Kinds of examples, and the functions that draw examples and write them to files."""
 
-from jaxgan.media.files import check_suffix as check_suffix, write_samples as write_samples
-from jaxgan.media.images import (
+from jaxgan.drawing import (
     ANIMATIONS as ANIMATIONS,
     FRAMED as FRAMED,
     PICTURES as PICTURES,
+    as_html as as_html,
+    check_suffix as check_suffix,
+    grid as grid,
     make_grid as make_grid,
     match_channels as match_channels,
+    render_points as render_points,
+    render_solids as render_solids,
+    render_turning as render_turning,
     save_arrays as save_arrays,
     save_images as save_images,
     stack_rows as stack_rows,
     to_bytes as to_bytes,
+    write_samples as write_samples,
 )
-from jaxgan.media.points import render_points as render_points
-from jaxgan.media.show import as_html as as_html, grid as grid
-from jaxgan.media.voxels import render_solids as render_solids, render_turning as render_turning

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxgan.core.files import writing_out
-from jaxgan.media.images import make_grid, save_arrays, save_images
+from jaxgan.drawing.images import make_grid, save_arrays, save_images
 
 PICTURE_SIDE = 256  # largest height in pixels to which a smaller grid is enlarged, by a whole factor
 

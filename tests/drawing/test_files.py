@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxgan.media import check_suffix, write_samples
+from jaxgan.drawing import check_suffix, write_samples
 
 
 def test_an_unsupported_suffix_raises():

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxgan import data, media
+from jaxgan import data, drawing
 
 
 def test_to_bytes_rounds_and_clips():
     values = np.array([-1, 1, -1.5, 2, 0, 0.6 / 127.5 - 1, 0.4 / 127.5 - 1, 254.6 / 127.5 - 1], np.float32)
-    assert media.to_bytes(values).tolist() == [0, 255, 0, 255, 128, 1, 0, 255]
-    assert media.to_bytes(values).dtype == np.uint8
+    assert drawing.to_bytes(values).tolist() == [0, 255, 0, 255, 128, 1, 0, 255]
+    assert drawing.to_bytes(values).dtype == np.uint8
     every = np.arange(256, dtype=np.uint8)
-    np.testing.assert_array_equal(media.to_bytes(every.astype(np.float32) / 127.5 - 1), every)
-    assert media.to_bytes(jnp.asarray([-1, 1], jnp.bfloat16)).tolist() == [0, 255]
+    np.testing.assert_array_equal(drawing.to_bytes(every.astype(np.float32) / 127.5 - 1), every)
+    assert drawing.to_bytes(jnp.asarray([-1, 1], jnp.bfloat16)).tolist() == [0, 255]
 
 
 def flat(count, height=2, width=3, channels=1):
@@ -26,13 +26,13 @@ def flat(count, height=2, width=3, channels=1):
 
 
 def test_a_grid_is_filled_row_by_row_with_white_gaps():
-    sheet = media.make_grid(flat(5), columns=3)
+    sheet = drawing.make_grid(flat(5), columns=3)
     first = [0, 0, 0, 255, 10, 10, 10, 255, 20, 20, 20]
     second = [30, 30, 30, 255, 40, 40, 40, 255, 255, 255, 255]
     assert sheet.dtype == np.uint8
     assert sheet[..., 0].tolist() == [first, first, [255] * 11, second, second]
     assert (
-        media.make_grid(flat(4), columns=2, gap=0)[..., 0].tolist()
+        drawing.make_grid(flat(4), columns=2, gap=0)[..., 0].tolist()
         == [[0] * 3 + [10] * 3] * 2 + [[20] * 3 + [30] * 3] * 2
     )
 
@@ -41,31 +41,31 @@ def test_a_grid_is_filled_row_by_row_with_white_gaps():
     ("count", "rows", "columns"), [(1, 1, 1), (2, 1, 2), (4, 2, 2), (5, 2, 3), (16, 4, 4), (17, 4, 5)]
 )
 def test_a_grid_is_approximately_square(count, rows, columns):
-    sheet = media.make_grid(flat(count, 8, 8, 3), gap=2)
+    sheet = drawing.make_grid(flat(count, 8, 8, 3), gap=2)
     assert sheet.shape == (10 * rows - 2, 10 * columns - 2, 3)
     tiles = [sheet[10 * r, 10 * c, 0] for r in range(rows) for c in range(columns)]
     assert tiles == [10 * i for i in range(count)] + [255] * (rows * columns - count)
 
 
 def test_rows_of_several_kinds_alternate():
-    found = media.stack_rows(jnp.arange(6.0).reshape(6, 1), jnp.arange(10.0, 16.0).reshape(6, 1), columns=3)
+    found = drawing.stack_rows(jnp.arange(6.0).reshape(6, 1), jnp.arange(10.0, 16.0).reshape(6, 1), columns=3)
     assert found[:, 0].tolist() == [0, 1, 2, 10, 11, 12, 3, 4, 5, 13, 14, 15]
     for wrong in (jnp.zeros((5, 1)), jnp.zeros((6, 2))):
         with pytest.raises(ValueError, match="number of images in each array must be a multiple of 3, got shapes"):
-            media.stack_rows(jnp.zeros((6, 1)) if wrong.shape[1] == 2 else wrong, wrong, columns=3)
+            drawing.stack_rows(jnp.zeros((6, 1)) if wrong.shape[1] == 2 else wrong, wrong, columns=3)
 
 
 def test_channels_are_removed_or_repeated():
     x = np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
-    np.testing.assert_array_equal(media.match_channels(x, 3), x[..., :3])
-    np.testing.assert_array_equal(media.match_channels(x[..., :1], 3), x[..., [0, 0, 0]])
-    np.testing.assert_array_equal(media.match_channels(x[..., :2], 3), x[..., [0, 0, 0]])  # two cannot be displayed
+    np.testing.assert_array_equal(drawing.match_channels(x, 3), x[..., :3])
+    np.testing.assert_array_equal(drawing.match_channels(x[..., :1], 3), x[..., [0, 0, 0]])
+    np.testing.assert_array_equal(drawing.match_channels(x[..., :2], 3), x[..., [0, 0, 0]])  # two cannot be displayed
 
 
 @pytest.mark.parametrize("shape", [(4, 4), (4, 4, 3), (4, 3), (0, 4, 4, 3)])
 def test_invalid_shapes_raise(shape):
     with pytest.raises(ValueError, match=r"must be \[N, height, width, C\].*or points \[N, 2\]"):
-        media.make_grid(np.zeros(shape))
+        drawing.make_grid(np.zeros(shape))
 
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (5, 6, 3), np.uint8)
@@ -75,7 +75,7 @@ SYNTHETIC = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMe
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_an_image_file_is_declared_as_synthetic(channels, tmp_path):
     picture = np.concatenate([PICTURE, PICTURE[..., :1]], -1)[..., :channels]
-    media.save_images(tmp_path / "a.png", picture, 'jaxgan "0" <dcgan>', scale=3)
+    drawing.save_images(tmp_path / "a.png", picture, 'jaxgan "0" <dcgan>', scale=3)
     with Image.open(tmp_path / "a.png") as image:
         np.testing.assert_array_equal(
             np.asarray(image).reshape(15, 18, channels), np.kron(picture, np.ones((3, 3, 1), np.uint8))
@@ -89,7 +89,7 @@ def test_an_image_file_is_declared_as_synthetic(channels, tmp_path):
 
 
 def test_an_image_file_with_examples_of_the_data_is_declared_as_composite(tmp_path):
-    media.save_images(tmp_path / "a.png", PICTURE, "jaxgan 0 vae", beside_real=True)
+    drawing.save_images(tmp_path / "a.png", PICTURE, "jaxgan 0 vae", beside_real=True)
     with Image.open(tmp_path / "a.png") as image:
         text = image.text["Description"]
         assert text.startswith("Partly or completely synthetic: generated by jaxgan 0 vae")
@@ -101,7 +101,7 @@ def test_an_image_file_with_examples_of_the_data_is_declared_as_composite(tmp_pa
 @pytest.mark.parametrize("suffix", [".gif", ".webp", ".png"])
 def test_an_animation_is_declared_as_synthetic(suffix, channels, tmp_path):
     frames = np.stack([PICTURE, 255 - PICTURE, PICTURE // 2])[..., :channels]
-    media.save_images(tmp_path / f"a{suffix}", frames, "jaxgan 0 dcgan", frames_per_second=20)
+    drawing.save_images(tmp_path / f"a{suffix}", frames, "jaxgan 0 dcgan", frames_per_second=20)
     with Image.open(tmp_path / f"a{suffix}") as image:
         assert image.n_frames == 3
         image.seek(1)
@@ -120,7 +120,7 @@ def test_an_animation_is_declared_as_synthetic(suffix, channels, tmp_path):
 @pytest.mark.parametrize("suffix", [".gif", ".webp", ".png"])
 def test_durations_and_loops_are_written(suffix, loops, tmp_path):
     frames = np.stack([PICTURE, 255 - PICTURE, PICTURE // 2])
-    media.save_images(tmp_path / f"a{suffix}", frames, "jaxgan", durations=[20, 500, 90], loops=loops)
+    drawing.save_images(tmp_path / f"a{suffix}", frames, "jaxgan", durations=[20, 500, 90], loops=loops)
     with Image.open(tmp_path / f"a{suffix}") as image:
         durations = []
         for frame in range(3):
@@ -142,14 +142,14 @@ def test_durations_and_loops_are_written(suffix, loops, tmp_path):
 )
 def test_unsupported_formats_raise(name, shape, message, tmp_path):
     with pytest.raises(ValueError, match=message):
-        media.save_images(tmp_path / name, np.zeros(shape, np.uint8), "jaxgan")
+        drawing.save_images(tmp_path / name, np.zeros(shape, np.uint8), "jaxgan")
     assert not list(tmp_path.iterdir())
 
 
 def test_saved_arrays_can_be_loaded_with_a_suffix_in_any_case(tmp_path):
     samples = np.random.default_rng(0).uniform(-1, 1, (5, 4, 4, 3))
-    media.save_arrays(tmp_path / "a.npz", samples)
-    media.save_arrays(tmp_path / "b.NPZ", samples, np.arange(5))
+    drawing.save_arrays(tmp_path / "a.npz", samples)
+    drawing.save_arrays(tmp_path / "b.NPZ", samples, np.arange(5))
     for name, classes in (("a.npz", ()), ("b.NPZ", tuple("01234"))):
         source = data.load(str(tmp_path / name))
         assert source.classes == classes

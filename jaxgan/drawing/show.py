@@ -11,8 +11,8 @@ import numpy as np
 
 from jaxgan.core.files import writing_out
 from jaxgan.core.text import html_text
-from jaxgan.media.files import PICTURE_SIDE
-from jaxgan.media.images import PICTURES, make_grid, save_images
+from jaxgan.drawing.files import PICTURE_SIDE
+from jaxgan.drawing.images import PICTURES, make_grid, save_images
 from jaxgan.version import __version__
 
 if TYPE_CHECKING:

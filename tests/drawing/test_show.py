@@ -9,14 +9,14 @@ import pytest
 from PIL import Image
 
 import jaxgan
-from jaxgan import media
+from jaxgan import drawing
 
 IMAGES = np.random.default_rng(0).uniform(-1, 1, (5, 8, 8, 3)).astype(np.float32)
 
 
 def test_a_grid_is_displayed_and_written(tmp_path):
     picture = jaxgan.grid(jnp.asarray(IMAGES), tmp_path / "new" / "samples.png", columns=3)
-    sheet = media.make_grid(IMAGES, columns=3)
+    sheet = drawing.make_grid(IMAGES, columns=3)
     # The grid has 17 rows of pixels, so it is enlarged 15 times, to 255 rows.
     np.testing.assert_array_equal(np.asarray(picture), sheet.repeat(15, 0).repeat(15, 1))
     assert picture._repr_png_().startswith(b"\x89PNG")  # notebooks call this method
@@ -27,7 +27,7 @@ def test_a_grid_is_displayed_and_written(tmp_path):
 
 
 def test_uint8_images_grey_images_and_points_are_drawn():
-    images = media.to_bytes(IMAGES)
+    images = drawing.to_bytes(IMAGES)
     np.testing.assert_array_equal(np.asarray(jaxgan.grid(images)), np.asarray(jaxgan.grid(IMAGES)))
     assert jaxgan.grid(images[..., :1]).mode == "L"
     assert jaxgan.grid(np.zeros((4, 2))).size == (256, 256)
@@ -81,7 +81,7 @@ def test_images_that_are_not_finite_raise(value):
 
 
 def test_html_contains_the_image_and_its_title():
-    text = media.as_html(Image.new("L", (1280, 320)), "<samples>")
+    text = drawing.as_html(Image.new("L", (1280, 320)), "<samples>")
     assert text.count("&lt;samples&gt;") == 2 and "<samples>" not in text
     data = base64.b64decode(text.partition("base64,")[2].partition('"')[0])
     assert Image.open(io.BytesIO(data)).size == (640, 160)

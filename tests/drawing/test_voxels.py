@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxgan.media import voxels
+from jaxgan.drawing import voxels
 
 
 def cube(n=8, *solid):

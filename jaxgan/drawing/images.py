@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgan.core.text import printable
-from jaxgan.media.points import render_points
+from jaxgan.drawing.points import render_points
 
 PICTURES = (".png", ".jpg", ".jpeg")  # suffixes of files with a single image
 ANIMATIONS = (".gif", ".webp")  # suffixes of files with several frames
