@@ -123,7 +123,7 @@ def test_metrics_page_has_a_row_and_a_section_for_every_metric():
     rows = re.findall(r"^\| \[(\w+)\]\(#\w+\) \|.* \| (\w+) \|[^|]*\| (\d+) \|[^|]*\|$", METRICS, re.MULTILINE)
     expected = []
     for name in quality.METRICS:
-        metric = scores.METRICS.get(name) or quality.PAIRED_METRICS.get(name)
+        metric = scores.METRICS.get(name) or scores.PAIRED_METRICS.get(name)
         better = "higher" if metric and metric.higher_is_better else "lower"
         least = scores.METRICS[name].min_count if name in scores.METRICS else 2
         expected.append((name, better, str(least)))

@@ -4,6 +4,7 @@ from jaxgan.evaluation.classifier import Classifier as Classifier, train_classif
 from jaxgan.evaluation.distance import Distance as Distance, fid as fid
 from jaxgan.evaluation.extractors import (
     EXTRACTORS as EXTRACTORS,
+    ArrayFeatures as ArrayFeatures,
     FeatureExtractor as FeatureExtractor,
     InceptionFeatures as InceptionFeatures,
     make_extractor as make_extractor,
@@ -16,6 +17,8 @@ from jaxgan.evaluation.metric_names import (
 from jaxgan.evaluation.scores import (
     METRICS as METRICS,
     Metric as Metric,
+    PairedMetric as PairedMetric,
+    PathMetric as PathMetric,
     SampleStats as SampleStats,
     collect_stats as collect_stats,
     compare as compare,

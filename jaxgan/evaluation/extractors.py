@@ -67,6 +67,69 @@ class FeatureExtractor(Protocol):
         ...
 
 
+class ArrayFeatures:
+    """Feature extractor that returns the numbers of each example as its features, for examples of any shape.
+
+    The numbers are not rescaled, so a number with a larger range has more influence on distances.
+
+    >>> ArrayFeatures("points")(np.zeros((5, 2, 3))).shape
+    (5, 6)
+
+    Args:
+      name: the name of the features, which becomes a part of the names of metrics, as in ``fd_points``.
+    """
+
+    def __init__(self, name: str):
+        self.protocol = {"features": name}
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Return the numbers of examples of any kind, from [N, ...] to float32 [N, D]."""
+        return np.asarray(images, np.float32).reshape(len(images), -1)
+
+    def unrounded(self, images: np.ndarray) -> np.ndarray:
+        """Return the numbers of examples of any kind.
+
+        Args:
+          images: the examples, [N, ...].
+
+        Returns:
+          The numbers, float32 [N, D].
+        """
+        return self(images)
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """Raise an error, because no network computes logits of classes, [N, classes].
+
+        Args:
+          images: the examples, [N, ...].
+
+        Raises:
+          ValueError: always.
+        """
+        raise ValueError(
+            f"The features {self.protocol['features']} have no logits, which metrics of classes need, such as `is` and "
+            "`modes`. Choose other metrics."
+        )
+
+
+def array_features(name: str, chosen: str | None, weights: str | Path | None) -> ArrayFeatures:
+    """Return ``ArrayFeatures`` for a medium that has no other features.
+
+    Args:
+      name: the name of the features of the medium.
+      chosen: the name that the user chose; None for the features of the medium.
+      weights: the file of weights that the user chose; None for none.
+
+    Raises:
+      ValueError: if the user chose other features or weights.
+    """
+    if chosen not in (None, name):
+        raise ValueError(f"`features` must be {name} for these examples, or not set, got {chosen}.")
+    if weights is not None:
+        raise ValueError(f"`weights` are for Inception's features of images, but the features are {name}. Omit them.")
+    return ArrayFeatures(name)
+
+
 class InceptionFeatures:
     """Feature extractor that uses Inception. It returns features, [N, layer], or logits, [N, 1008], as float32.
 

@@ -1,4 +1,4 @@
-"""Compute several metrics between two sets of images, and record how they were measured.
+"""Compute several metrics between two sets of examples, and record how they were measured.
 
 This example uses a file with Inception's weights::
 
@@ -9,10 +9,13 @@ This example uses a file with Inception's weights::
 The protocol is a dictionary of everything that the metrics depend on. The names of metrics depend on the features; see
 ``jaxgan.evaluation.metric_names``. With the features of the small classifier, the names above would be
 ``fd_classifier`` and ``kd_classifier``.
+
+``METRICS`` contains the metrics that compare two sets. A medium, see ``jaxgan.media.Medium``, can have other metrics.
+The samples of a generator can be measured with more kinds of metrics: ``PairedMetric`` and ``PathMetric``.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -38,6 +41,8 @@ from jaxgan.metrics import (
     moments,
     ms_ssim_diversity,
     precision_recall,
+    psnr,
+    ssim,
 )
 from jaxgan.metrics.checks import warn
 from jaxgan.version import __version__
@@ -51,18 +56,20 @@ MS_SSIM_PAIRS = 1000  # number of pairs of images for MS-SSIM
 MIFID_THRESHOLD = 0.1
 
 PUBLISHED_SEED = 2020  # seed of the random subsets and splits with which published numbers were measured
+NO_FEATURES = {"images", "arrays"}  # fields of SampleStats that are computed without features
 Progress = Callable[[str, int, int], None]  # (name of the set, number of images read so far, total number of images)
 
 
 class SampleStats(NamedTuple):
-    """Statistics of a set of images that metrics need. Fields that no metric needs are None.
+    """Statistics of a set of examples that metrics need. Fields that no metric needs are None.
 
     Attributes:
-      source: the images that are used.
+      source: the examples that are used. Of the data, it can have test examples, as ``source.test``.
       moments: ``Moments`` (mean and covariance) of the features.
-      features: features of the images, [N, D].
+      features: features of the examples, [N, D].
       logits: logits of the feature network, [N, classes].
       images: the images, [N, height, width, C], uint8.
+      arrays: the examples as the source reads them: a dictionary from names to arrays, [N, ...].
     """
 
     source: Source
@@ -70,6 +77,7 @@ class SampleStats(NamedTuple):
     features: Any = None
     logits: Any = None
     images: Any = None
+    arrays: Any = None
 
 
 def _no_protocol(samples: int, data: int) -> dict[str, Any]:
@@ -93,6 +101,8 @@ class Metric:
         the number with the name of the metric ranks checkpoints.
       higher_is_better: whether a larger value of the number that ranks checkpoints is better.
       reads_data: whether ``measure`` uses the statistics of the data, besides those of the samples.
+      trains: whether ``measure`` trains a network, which takes minutes. Such a metric is not tried before a training.
+      needs_labels: whether samples and data must have labels.
     """
 
     measure: Callable[[SampleStats, SampleStats], dict[str, float]]
@@ -102,6 +112,36 @@ class Metric:
     ranks_by: str = ""
     higher_is_better: bool = False
     reads_data: bool = True
+    trains: bool = False
+    needs_labels: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class PairedMetric:
+    """A comparison of each sample with its target image.
+
+    Attributes:
+      measure: function ``(samples, images) -> numbers`` from samples and target images, each [N, h, w, C] from 0 to
+        255, to one number per sample, [N].
+      higher_is_better: whether a larger number is better.
+    """
+
+    measure: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    higher_is_better: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class PathMetric:
+    """The perceptual path length of a generator, for features with ``unrounded``.
+
+    Attributes:
+      higher_is_better: whether a larger number is better.
+    """
+
+    higher_is_better: bool = False
+
+
+AnyMetric = Metric | PairedMetric | PathMetric
 
 
 def _fid(samples, data):
@@ -213,13 +253,40 @@ METRICS = {
     ),
     "modes": Metric(_modes, ("logits",), higher_is_better=True),
     "ms_ssim": Metric(_diversity, ("images",), protocol=_diversity_protocol),
-    "cas": Metric(_classification_accuracy, (), higher_is_better=True),
+    "cas": Metric(_classification_accuracy, (), higher_is_better=True, trains=True, needs_labels=True),
 }
 
 
-def min_count(metrics: Sequence[str]) -> int:
-    """Return the minimum number of examples in each set for the metrics. Metrics that are not in ``METRICS`` need 0."""
-    return max((METRICS[name].min_count for name in metrics if name in METRICS), default=0)
+def _l1(samples: np.ndarray, images: np.ndarray) -> np.ndarray:
+    return np.abs(samples - images).mean((1, 2, 3)) / 127.5
+
+
+def _psnr(samples: np.ndarray, images: np.ndarray) -> np.ndarray:
+    return psnr(samples, images, low=0, high=255)
+
+
+def _ssim(samples: np.ndarray, images: np.ndarray) -> np.ndarray:
+    return ssim(samples, images, low=0, high=255)
+
+
+PAIRED_METRICS = {
+    "l1": PairedMetric(_l1),
+    "psnr": PairedMetric(_psnr, higher_is_better=True),
+    "ssim": PairedMetric(_ssim, higher_is_better=True),
+}
+# The metrics of the samples of a generator of images.
+IMAGE_METRICS: dict[str, AnyMetric] = {**METRICS, "ppl": PathMetric(), **PAIRED_METRICS}
+
+
+def min_count(metrics: Sequence[str], known: Mapping[str, AnyMetric] | None = None) -> int:
+    """Return the minimum number of examples in each set for the metrics.
+
+    Args:
+      metrics: names of metrics. Names that are unknown, and metrics that do not compare sets, need 0 examples.
+      known: the metrics by name; None for ``METRICS``.
+    """
+    found = [(METRICS if known is None else known).get(name) for name in metrics]
+    return max((metric.min_count for metric in found if isinstance(metric, Metric)), default=0)
 
 
 def collect_stats(
@@ -228,6 +295,9 @@ def collect_stats(
     features: FeatureExtractor | None,
     count: int | None = None,
     progress: Progress | None = None,
+    *,
+    key: str = "image",
+    known: Mapping[str, Metric] | None = None,
 ) -> SampleStats:
     """Compute the statistics of a source that metrics need.
 
@@ -235,35 +305,38 @@ def collect_stats(
     ``compare`` as ``data``.
 
     Args:
-      source: images.
-      metrics: names of metrics, keys of ``METRICS``.
-      features: feature extractor; None if the metrics only need pixels.
+      source: the examples.
+      metrics: names of metrics, keys of ``known``.
+      features: feature extractor; None if no metric needs features.
       count: number of examples to use, evenly spaced from the first to the last. If it is None, or larger than the
         source, all examples are used.
       progress: function that is called after each batch with the name of the source, the number of images that were
         read so far, and the total number of images. None reports nothing.
+      key: the name of the examples in a batch.
+      known: the metrics by name; None for ``METRICS``.
 
     Raises:
       ValueError: if a metric is unknown, ``count`` is too small, or a metric needs features and ``features`` is None.
     """
-    unknown = [name for name in metrics if name not in METRICS]
+    known = METRICS if known is None else known
+    unknown = [name for name in metrics if name not in known]
     if unknown:
-        raise ValueError(f"`metrics` must be one or more of {', '.join(METRICS)}, got {', '.join(unknown)}.")
+        raise ValueError(f"`metrics` must be one or more of {', '.join(known)}, got {', '.join(unknown)}.")
     if count is not None and count < 2:
         raise ValueError(f"`count` must be at least 2, got {count}.")
     if count is not None and count < len(source):
         # The examples are evenly spaced, because files are often sorted by class.
         source = Subset(source, np.arange(count) * len(source) // count)
-    needs = {field for name in metrics for field in METRICS[name].needs}
-    if needs - {"images"}:
+    needs = {field for name in metrics for field in known[name].needs}
+    if needs - NO_FEATURES:
         if features is None:
             raise ValueError(f"`features` must be a feature extractor for the metrics {', '.join(metrics)}, got None.")
         if "features" not in features.protocol:
             raise ValueError(
                 "The `protocol` of the feature extractor must contain the name of its network: {'features': name}."
             )
-    _check_sizes(source, needs, features)
-    return SampleStats(source, **_collect(source, needs, features, progress))
+    _check_sizes(source, needs, features, key)
+    return SampleStats(source, **_collect(source, needs, features, progress, key))
 
 
 def compare(
@@ -274,17 +347,21 @@ def compare(
     *,
     count: int | None = None,
     progress: Progress | None = None,
+    key: str = "image",
+    known: Mapping[str, Metric] | None = None,
 ) -> dict[str, Any]:
     """Compute metrics between samples and data. Both are read in batches.
 
     Args:
-      samples: images.
-      data: images; or the result of ``collect_stats``, for several comparisons with the same data.
-      metrics: names of metrics, keys of ``METRICS``.
-      features: feature extractor; None if the metrics only need pixels.
+      samples: examples, in the units of the data.
+      data: examples; or the result of ``collect_stats``, for several comparisons with the same data.
+      metrics: names of metrics, keys of ``known``.
+      features: feature extractor; None if no metric needs features.
       count: number of examples of each set to use, evenly spaced from the first to the last. If it is None, or larger
         than a set, all examples of the set are used.
       progress: function that is called after each batch, see ``collect_stats``.
+      key: the name of the examples in a batch.
+      known: the metrics by name; None for ``METRICS``.
 
     Returns:
       A dictionary from the names of the metrics to their values, with the entry ``protocol``.
@@ -293,25 +370,26 @@ def compare(
     Raises:
       ValueError: if a metric is unknown, or cannot be computed for the two sets.
     """
+    known = METRICS if known is None else known
     real = data if isinstance(data, SampleStats) else None
     source = data.source if isinstance(data, SampleStats) else data
     counts = [len(x) if count is None else min(count, len(x)) for x in (samples, source)]
-    least = min_count(metrics)
+    least = min_count(metrics, known)
     if min(counts) < least and (count is None or count >= 2):
         raise ValueError(
             f"The metrics {', '.join(metrics)} require at least {least:,} samples and {least:,} examples of the data, "
             f"got {counts[0]:,} and {counts[1]:,}."
         )
-    fake = collect_stats(samples, metrics, features, count, progress)
-    reading_data = [metric for metric in metrics if METRICS[metric].reads_data]
-    real = real or collect_stats(source, reading_data, features, count, progress)
+    fake = collect_stats(samples, metrics, features, count, progress, key=key, known=known)
+    reading_data = [metric for metric in metrics if known[metric].reads_data]
+    real = real or collect_stats(source, reading_data, features, count, progress, key=key, known=known)
     features_protocol = features.protocol if features else {}
     values = {
         figure_name(name, features_protocol): value
         for metric in metrics
-        for name, value in METRICS[metric].measure(fake, real).items()
+        for name, value in known[metric].measure(fake, real).items()
     }
-    protocols = {metric: METRICS[metric].protocol(*counts) for metric in metrics}
+    protocols = {metric: known[metric].protocol(*counts) for metric in metrics}
     protocol = {
         "samples": _describe(samples, counts[0]),
         "data": _describe(source, counts[1]),
@@ -341,11 +419,11 @@ def _describe(source: Source, count: int) -> dict[str, Any]:
     return {**entry, "sizes": "different"} if getattr(source, "sizes_differ", False) else entry
 
 
-def _check_sizes(source: Source, needs: set[str], features: FeatureExtractor | None) -> None:
+def _check_sizes(source: Source, needs: set[str], features: FeatureExtractor | None, key: str) -> None:
     """Raise a ``ValueError`` if the images are not in arrays, but a metric or the feature extractor needs arrays."""
     if "images" not in needs and getattr(features, "resizes_images", False):
         return
-    image = source.read(np.zeros(1, np.int64))["image"] if needs else None
+    image = source.read(np.zeros(1, np.int64))[key] if needs else None
     if isinstance(image, ImageSequence):
         raise ValueError(
             f"The images of {source.name} have different sizes or are not square, and these features and metrics "
@@ -354,7 +432,7 @@ def _check_sizes(source: Source, needs: set[str], features: FeatureExtractor | N
 
 
 def _collect(
-    source: Source, needs: set[str], features: FeatureExtractor | None, progress: Progress | None
+    source: Source, needs: set[str], features: FeatureExtractor | None, progress: Progress | None, key: str
 ) -> dict[str, Any]:
     """Return a dictionary from the fields of ``SampleStats`` in ``needs`` to their values.
 
@@ -362,13 +440,17 @@ def _collect(
     """
     found: dict[str, Any] = {}
     stored: dict[str, list[np.ndarray]] = {field: [] for field in needs if field in ("images", "logits")}
+    arrays: dict[str, list[np.ndarray]] = {}
 
     def features_in_batches() -> Iterator[np.ndarray]:
         done = 0
         for batch in read_in_batches(source, READ_BATCH):
-            images = batch["image"]
+            images = batch[key]
             if not isinstance(images, ImageSequence):
                 images = np.asarray(images)
+            if "arrays" in needs:
+                for name, x in batch.items():
+                    arrays.setdefault(name, []).append(np.asarray(x))
             if "images" in stored:
                 stored["images"].append(as_bytes(images))
             if "logits" in stored and features:
@@ -390,4 +472,6 @@ def _collect(
     else:
         for _ in features_in_batches():
             pass
-    return found | {field: np.concatenate(arrays) for field, arrays in stored.items()}
+    if "arrays" in needs:
+        found["arrays"] = {name: np.concatenate(parts) for name, parts in arrays.items()}
+    return found | {field: np.concatenate(parts) for field, parts in stored.items()}

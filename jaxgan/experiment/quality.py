@@ -7,7 +7,7 @@ generator, and metrics that compare each sample with its target image (``PAIRED_
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -25,8 +25,9 @@ from jaxgan.evaluation.classifier import READ_BATCH
 from jaxgan.evaluation.extractors import FeatureExtractor
 from jaxgan.evaluation.metric_names import figure_name
 from jaxgan.evaluation.preprocessing import as_bytes
+from jaxgan.evaluation.scores import PAIRED_METRICS
 from jaxgan.experiment.experiment import Experiment
-from jaxgan.metrics import perceptual_path_length, psnr, ssim
+from jaxgan.metrics import perceptual_path_length
 from jaxgan.metrics.perceptual_path_length import CENTRAL_SHARE
 
 MAX_SAMPLES = 50_000  # maximum number of samples unless ``count`` is passed, as in most publications
@@ -34,37 +35,7 @@ MAX_COUNT = 1_000_000  # largest ``count``, 20 times the number in most publicat
 PATH_EPSILON = 1e-4  # distance between two points on a path of latents, as a fraction of the path
 
 
-class PairedMetric(NamedTuple):
-    """A comparison of each sample with its target image.
-
-    Attributes:
-      measure: function ``(samples, images) -> numbers`` from samples and target images, each [N, h, w, C] from 0 to
-        255, to one number per sample, [N].
-      higher_is_better: whether a larger number is better.
-    """
-
-    measure: Callable[[np.ndarray, np.ndarray], np.ndarray]
-    higher_is_better: bool
-
-
-def _l1(samples: np.ndarray, images: np.ndarray) -> np.ndarray:
-    return np.abs(samples - images).mean((1, 2, 3)) / 127.5
-
-
-def _psnr(samples: np.ndarray, images: np.ndarray) -> np.ndarray:
-    return psnr(samples, images, low=0, high=255)
-
-
-def _ssim(samples: np.ndarray, images: np.ndarray) -> np.ndarray:
-    return ssim(samples, images, low=0, high=255)
-
-
-PAIRED_METRICS = {
-    "l1": PairedMetric(_l1, higher_is_better=False),
-    "psnr": PairedMetric(_psnr, higher_is_better=True),
-    "ssim": PairedMetric(_ssim, higher_is_better=True),
-}
-METRICS = (*scores.METRICS, "ppl", *PAIRED_METRICS)
+METRICS = tuple(scores.IMAGE_METRICS)  # names of the metrics of images
 
 
 class SampleSource:
@@ -197,7 +168,7 @@ def compared_examples(experiment: Experiment) -> dict[str, Any]:
 
 def needs_features(metrics: Sequence[str]) -> bool:
     """Return whether any of the metrics needs a feature extractor or a classifier. Other metrics need only pixels."""
-    of_pixels = {name for name, metric in scores.METRICS.items() if set(metric.needs) <= {"images"}}
+    of_pixels = {name for name, metric in scores.METRICS.items() if set(metric.needs) <= scores.NO_FEATURES}
     return not set(metrics) <= {*PAIRED_METRICS, *of_pixels}
 
 

@@ -11,8 +11,20 @@ from PIL import Image
 
 from jaxgan import __main__ as console
 from jaxgan.cli import tools
-from jaxgan.data import load
-from jaxgan.evaluation import EXTRACTORS, METRICS, FeatureExtractor, Metric, SampleStats, collect_stats, compare, scores
+from jaxgan.data import Subset, load
+from jaxgan.evaluation import (
+    EXTRACTORS,
+    METRICS,
+    ArrayFeatures,
+    FeatureExtractor,
+    Metric,
+    PathMetric,
+    SampleStats,
+    collect_stats,
+    compare,
+    scores,
+)
+from jaxgan.evaluation.extractors import array_features
 from jaxgan.metrics import density_coverage, frechet_distance, kernel_distance, precision_recall
 
 pytestmark = pytest.mark.usefixtures("few_at_a_time")
@@ -255,3 +267,53 @@ def test_errors_on_the_command_line(arguments, message, folder, capsys):
     code, stdout, stderr = run(capsys, folder, *arguments)
     assert code == (1 if "No such file" in stderr else 2) and not stdout and "Traceback" not in stderr
     assert re.search(message, " ".join(stderr.split())), stderr
+
+
+class Rows:
+    """Rows of a table with other names than images, one of which is an integer."""
+
+    name, classes, shape = "rows", (), (3,)
+
+    def __init__(self, seed):
+        self.values = np.random.default_rng(seed).normal(size=(150, 3))
+
+    def __len__(self):
+        return 150
+
+    def read(self, indices):
+        return {"row": self.values[indices], "age": np.asarray(indices) + 2**40}
+
+
+def test_examples_with_other_names_are_compared_with_metrics_of_their_own(monkeypatch):
+    """The metric receives all arrays of a batch with their types, in the order of the source."""
+    monkeypatch.setattr("jaxgan.evaluation.scores.READ_BATCH", 64)
+
+    def older(samples: SampleStats, data: SampleStats):
+        assert samples.arrays["age"].dtype == np.int64 and samples.features is None
+        np.testing.assert_array_equal(samples.arrays["row"], Rows(0).values)
+        return {"older": float((samples.arrays["age"] > data.arrays["age"].mean()).mean())}
+
+    known = {"older": Metric(older, needs=("arrays",)), "fid": METRICS["fid"]}
+    found = compare(Rows(0), Rows(1), ("older",), None, key="row", known=known)
+    assert found["older"] == 0.5 and "features" not in found["protocol"]
+    distance = compare(Rows(0), Rows(1), ("fid",), ArrayFeatures("rows"), key="row", known=known)
+    expected = frechet_distance(Rows(0).values.astype(np.float32), Rows(1).values.astype(np.float32))
+    assert distance["fd_rows"] == pytest.approx(expected, rel=1e-6)
+    with pytest.raises(ValueError, match="`metrics` must be one or more of older, fid, got kid"):
+        compare(Rows(0), Rows(1), ("kid",), None, key="row", known=known)
+    with pytest.raises(ValueError, match=r"require at least 2 samples .* got 150 and 1"):
+        compare(Rows(0), Subset(Rows(1), np.arange(1)), ("older",), None, key="row", known=known)
+    assert isinstance(scores.IMAGE_METRICS["ppl"], PathMetric)
+    assert scores.min_count(("older",), known) == 2 and scores.min_count(("l1", "ppl"), scores.IMAGE_METRICS) == 0
+
+
+def test_arrays_have_no_other_features_and_no_logits():
+    features = array_features("points", None, None)
+    assert features.protocol == {"features": "points"} == array_features("points", "points", None).protocol
+    np.testing.assert_array_equal(features.unrounded(np.ones((2, 2, 2))), np.ones((2, 4)))
+    with pytest.raises(ValueError, match="The features points have no logits, which metrics of classes need"):
+        features.logits(np.ones((2, 2)))
+    with pytest.raises(ValueError, match="`features` must be points for these examples, or not set, got random"):
+        array_features("points", "random", None)
+    with pytest.raises(ValueError, match="`weights` are for Inception's features of images, but the features are poin"):
+        array_features("points", None, "weights.pth")

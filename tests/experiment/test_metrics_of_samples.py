@@ -10,7 +10,7 @@ import pytest
 
 from experiments import dcgan, pix2pix
 from jaxgan.data import Arrays
-from jaxgan.evaluation import METRICS as SET_METRICS
+from jaxgan.evaluation import METRICS as SET_METRICS, scores
 from jaxgan.experiment import Sampling, quality
 from jaxgan.experiment.pixel_score import PixelScore, coarse_pixels
 from jaxgan.metrics import psnr, ssim
@@ -49,7 +49,7 @@ def test_metrics_are_grouped_by_what_they_need():
     for name in ("fid", "is", "ppl"):
         assert quality.needs_features(["l1", name])
     assert quality.set_metrics(["psnr", "fid", "ppl", "ms_ssim"]) == ["fid", "ms_ssim"]
-    assert set(quality.METRICS) == {*SET_METRICS, *quality.PAIRED_METRICS, "ppl"}
+    assert set(quality.METRICS) == {*SET_METRICS, *scores.PAIRED_METRICS, "ppl"}
 
 
 def test_unknown_metrics_and_small_counts_are_rejected():
@@ -97,8 +97,8 @@ def test_paired_metrics_are_means_over_pairs_of_sample_and_target(translation, m
 def test_higher_is_better_is_correct_for_each_paired_metric():
     worse, better = np.full((1, 12, 12, 1), 90.0), np.full((1, 12, 12, 1), 99.0)
     target = np.full((1, 12, 12, 1), 100.0)
-    for name, metric in quality.PAIRED_METRICS.items():
-        assert isinstance(metric, quality.PairedMetric)
+    for name, metric in scores.PAIRED_METRICS.items():
+        assert isinstance(metric, scores.PairedMetric)
         difference = metric.measure(better, target) - metric.measure(worse, target)
         assert (difference[0] > 0) == metric.higher_is_better, name
 
