@@ -95,7 +95,7 @@ LAYOUTS = {
     "Windows": "x,y\r\n1,2\r\n3,4\r\n",
     "quoted cells": '"x","y"\n"1","2"\n"3","4"\n',
     "quoted decimal commas": 'x,y\n"1,0","2,0"\n"3,0",4\n',
-    "spaces": "x, y\n1, 2\n 3 ,4 \n",
+    "spaces": 'x, y\n1, "2"\n 3 ,4 \n',
     "empty lines at the end": "x,y\n1,2\n3,4\n\n,\n\n",
     "a delimiter at the end": "x,y,\n1,2,\n3,4,\n",
     "no line break at the end": "x,y\n1,2\n3,4",
@@ -138,6 +138,15 @@ def test_few_integers_with_text_are_categories_and_words_are_booleans(tmp_path):
     assert table.column("children").type.categories == ("0", "1", "2", "3+")
     assert table.column("smoker").type.categories == ("No", "Yes")
     assert read(tmp_path, "x\nTRUE\nTRUE\n").column("x").type.categories == ("FALSE", "TRUE")
+
+
+def test_a_rare_text_among_few_integers_is_a_category(tmp_path):
+    table = read(tmp_path, "children\n" + "0\n1\n2\n" * 10 + "3+\n")
+    assert table.column("children").type.categories == ("0", "1", "2", "3+")
+
+
+def test_the_delimiter_has_equal_numbers_in_all_rows(tmp_path):
+    assert values(read(tmp_path, "length, m;y\n1;2\n3;4\n")) == {"length, m": [1, 3], "y": [2, 4]}
 
 
 def test_dates_with_a_time_zone_are_converted(tmp_path):
@@ -213,6 +222,11 @@ BAD = {
         {},
         r", row 22, column 'x': 'broken' is not a number, but most cells of the column are\. Correct it, or leave it empty "
         r"if it is missing\. If the column contains names, set `types` to x=category\.",
+    ),
+    "several texts in a number column": (
+        f"x,y\n{MANY}broken,3\nunknown,3\n",
+        {},
+        r", row 22, column 'x': 'broken' is not a number",
     ),
     "text in a stated number column": (
         "x,y\na,2\n1,2\n",
