@@ -70,7 +70,8 @@ class FeatureExtractor(Protocol):
 class ArrayFeatures:
     """Feature extractor that returns the numbers of each example as its features, for examples of any shape.
 
-    The numbers are not rescaled, so a number with a larger range has more influence on distances.
+    Numbers of the type uint8, 0 to 255, are converted to [-1, 1]. Other numbers are not rescaled, so a number with a
+    larger range has more influence on distances.
 
     >>> ArrayFeatures("points")(np.zeros((5, 2, 3))).shape
     (5, 6)
@@ -84,7 +85,8 @@ class ArrayFeatures:
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Return the numbers of examples of any kind, from [N, ...] to float32 [N, D]."""
-        return np.asarray(images, np.float32).reshape(len(images), -1)
+        flat = np.asarray(images, np.float32).reshape(len(images), -1)
+        return flat / 127.5 - 1 if images.dtype == np.uint8 else flat
 
     def unrounded(self, images: np.ndarray) -> np.ndarray:
         """Return the numbers of examples of any kind.

@@ -18,3 +18,13 @@ from jaxgan.drawing import (
     to_bytes as to_bytes,
     write_samples as write_samples,
 )
+from jaxgan.media.images import Images as Images, Pairs as Pairs
+from jaxgan.media.known import (
+    RawArrays as RawArrays,
+    from_record as from_record,
+    guess as guess,
+    record as record,
+)
+from jaxgan.media.medium import Medium as Medium, normalized_shape as normalized_shape, picture as picture
+from jaxgan.media.points import Points as Points
+from jaxgan.media.voxels import Voxels as Voxels
