@@ -53,16 +53,15 @@ class Generator(nn.Module):
 
     @nn.compact
     def __call__(self, z: jax.Array, temperature: jax.Array | float = 1.0) -> jax.Array:
-        rows = (z.shape[0], self.length, self.characters)
-        if self.gumbel:
-            z, normal = jnp.split(z, [z.shape[1] - self.length * self.characters], axis=1)
+        noise_size = self.length * self.characters if self.gumbel else 0
+        z, normal = jnp.split(z, [z.shape[1] - noise_size], axis=1)
         x = Dense(self.length * self.channels, kernel_init=_glorot, dtype=self.dtype, name="linear")(z)
         x = x.reshape(z.shape[0], self.length, self.channels)
         x = _residual_blocks(x, self.num_blocks, self.dtype)
         logits = Dense(self.characters, kernel_init=_he, dtype=self.dtype, name="characters")(x).astype(jnp.float32)
         if not self.gumbel:
             return jax.nn.softmax(logits)
-        soft = jax.nn.softmax((logits + _gumbel_noise(normal).reshape(rows)) / temperature)
+        soft = jax.nn.softmax((logits + _gumbel_noise(normal).reshape(logits.shape)) / temperature)
         if not self.straight_through:
             return soft
         hard = jax.nn.one_hot(soft.argmax(-1), self.characters)
