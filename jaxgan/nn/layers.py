@@ -5,7 +5,7 @@ statistics are always float32.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import flax.linen as nn
 import jax
@@ -45,7 +45,14 @@ class Conv(nn.Module):
       spectral_norm: whether to divide the kernel by its largest singular value; see ``spectral_normalize``.
       kernel_init: initializer of the kernel.
       dtype: data type of the computation.
-      padding: number of zeros on each side of the image, as in PyTorch. None uses TensorFlow's "SAME" padding.
+      padding: number of zeros on each side of the image, as in PyTorch. None uses TensorFlow's "SAME" padding. "causal"
+        puts all zeros at the low side of every dimension, so that an output depends on no later input, as in WaveNet
+        (van den Oord et al. 2016, arXiv:1609.03499). The size of the output is then that of "SAME".
+      dilation: distance of neighbouring elements of the kernel in pixels, in every dimension (Yu and Koltun 2016,
+        arXiv:1511.07122). 1 is a common convolution.
+
+    Raises:
+      ValueError: if ``padding`` or ``dilation`` is out of range, or the kernel is larger than the padded image.
     """
 
     features: int
@@ -55,11 +62,12 @@ class Conv(nn.Module):
     spectral_norm: bool = False
     kernel_init: Initializer = nn.initializers.lecun_normal()
     dtype: jnp.dtype = jnp.float32
-    padding: int | None = None
+    padding: int | Literal["causal"] | None = None
+    dilation: int = 1
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        g = _geometry(x.shape[1:-1], self.kernel_size, self.stride, self.padding)
+        g = _geometry(x.shape[1:-1], self.kernel_size, self.stride, self.padding, self.dilation)
         w = self.param("kernel", self.kernel_init, (*g.kernel, x.shape[-1], self.features))
         w = spectral_normalize(self, w) if self.spectral_norm else w
         y = jnp.asarray(convolution.conv(g, x.astype(self.dtype), w.astype(self.dtype)))
@@ -148,11 +156,17 @@ class ConvTranspose(nn.Module):
         return add_bias(self, x) if self.use_bias else x
 
 
-def _geometry(space, kernel_size, stride, padding):
+def _geometry(space, kernel_size, stride, padding, dilation=1):
+    if dilation < 1:
+        raise ValueError(f"`dilation` must be at least 1, got {dilation}.")
     kernel = (kernel_size,) * len(space)
     if padding is None:
-        return convolution.same(space, kernel, stride)
-    return convolution.padded(space, kernel, stride, padding)
+        return convolution.same(space, kernel, stride, dilation)
+    if padding == "causal":
+        return convolution.causal(space, kernel, stride, dilation)
+    if isinstance(padding, str):
+        raise ValueError(f'`padding` must be a number of zeros, "causal" or None, got {padding!r}.')
+    return convolution.padded(space, kernel, stride, padding, dilation)
 
 
 class Dense(nn.Module):

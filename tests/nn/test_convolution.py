@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from jaxgan.nn import convolution, layers
-from jaxgan.nn.convolution import blurred, choice, forms, geometry, im2col, native, padded, same
+from jaxgan.nn.convolution import blurred, causal, choice, forms, geometry, im2col, native, padded, same
 from jaxgan.nn.convolution.products import accumulator
 from jaxgan.nn.convolution.winograd import Transforms, suits, transforms
 from jaxgan.nn.resampling import blur
@@ -38,6 +38,10 @@ GEOMETRIES = {
     "4 x 4 x 4, stride 2": same((4, 4, 6), (4, 4, 4), 2),
     "3 x 3, blurred": blurred((8, 6), (3, 3)),
     "5 x 5, blurred": blurred((8, 8), (5, 5)),
+    "1D, 3 pixels, dilation 4, causal": causal((9,), (3,), 1, 4),
+    "1D, 2 pixels, stride 2, dilation 3, causal": causal((9,), (2,), 2, 3),
+    "3 x 3, dilation 2": same((7, 6), (3, 3), 1, 2),
+    "4 x 2, stride 2, dilation 2": padded((8, 7), (4, 2), 2, 1, 2),
 }
 
 
@@ -86,6 +90,7 @@ def test_the_geometries_cover_all_forms():
     assert {form for g in GEOMETRIES.values() for form in forms.names(g, FLOAT32)} >= {
         *("im2col", "im2col swapped", "winograd 2", "winograd 3", "native", "exchanged winograd 3", "cells im2col"),
         *("cells winograd 3 swapped", "filter im2col", "filter cells winograd 2", "composed cells winograd 2 swapped"),
+        "dilated",
     }
     assert "winograd 2" not in forms.names(GEOMETRIES["3 x 3"], jnp.dtype("float16"))  # its sums could overflow
 
@@ -106,6 +111,14 @@ def test_geometries_of_the_same_map():
     assert geometry.blur_large(g, jnp.ones((1, 9, 7, 1)), transpose=True).shape == (1, 8, 6, 1)
 
 
+@pytest.mark.parametrize("case", GEOMETRIES)
+def test_the_equation_of_a_geometry(case):
+    """It is stated in the docstring of ``Geometry``."""
+    g = GEOMETRIES[case]
+    for n, m, k, (low, high) in zip(g.large, g.small, g.kernel, g.padding, strict=True):
+        assert g.stride * (m - 1) + g.dilation * (k - 1) + 1 == n + low + high - (3 if g.blur else 0)
+
+
 def test_winograd_suits_kernels_of_known_equal_sides():
     assert suits(same((8, 8), (3, 3), 1), 2, FLOAT32) and suits(same((8,), (2,), 1), 3, FLOAT32)
     assert not suits(same((8, 8), (3, 3), 1), 3, FLOAT32)  # five multiplications per dimension
@@ -123,6 +136,8 @@ DERIVATIVES = {  # geometry, and the forms of which the derivatives are compared
         blurred((8, 8), (3, 3)),
         ["composed cells winograd 2", "filter im2col", "composed cells native"],
     ),
+    "1D, causal, dilation 2": (causal((7,), (3,), 1, 2), ["dilated"]),
+    "1D, causal, stride 2, dilation 2": (causal((7,), (3,), 2, 2), ["dilated"]),
 }
 
 
@@ -188,6 +203,8 @@ CHOICES = {  # geometry, channels, dtype, the expected form
     "other stride": (same((16, 16), (3, 3), 2), (16, 16), "float32", "im2col"),
     "stride 2": (same((16, 16), (4, 4), 2), (16, 16), "float32", "cells winograd 3"),
     "blurred": (blurred((16, 16), (3, 3)), (16, 16), "float32", "filter im2col"),
+    "dilated": (same((8, 8), (3, 3), 1, 2), (16, 16), "float32", "dilated"),
+    "causal": (causal((8, 8), (3, 3), 1), (16, 16), "float32", "winograd 2"),
     "the form does not suit": (same((8, 8), (3, 3), 1), (16, 16), "float16", "im2col"),
     "other dtype": (same((8, 8), (3, 3), 1), (16, 16), "bfloat16", "exchanged winograd 2"),
     "not measured in bfloat16": (same((16, 16), (4, 4), 2), (16, 16), "bfloat16", "cells winograd 3"),

@@ -1,10 +1,13 @@
 """Tests of the layers against PyTorch, NumPy's singular values and values that were calculated manually."""
 
+import re
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import lax
 
 from jaxgan.nn import layers
 
@@ -73,6 +76,72 @@ def test_convolutions_with_padding_equal_pytorchs(kernel, stride, padding, outpu
     kwargs = {"stride": stride, "padding": padding, "output_padding": output_padding}
     expected = torch.nn.functional.conv_transpose2d(channels_first(x), w, **kwargs)
     np.testing.assert_allclose(y, expected.permute(0, 2, 3, 1), rtol=1e-4, atol=1e-5)
+
+
+CAUSAL = [((9,), 3, 1, 1), ((9,), 3, 1, 4), ((9,), 2, 2, 1), ((9,), 2, 2, 3), ((5, 6), 2, 1, 2)]
+
+
+@pytest.mark.parametrize(("space", "kernel", "stride", "dilation"), CAUSAL)
+def test_causal_convolutions_equal_xlas_with_padding_at_the_low_side(space, kernel, stride, dilation):
+    """The outputs, the first derivatives, and those of a squared gradient as in R1 are compared."""
+    x = jnp.array(np.random.default_rng(0).normal(size=(2, *space, 3)), jnp.float32)
+    layer = layers.Conv(4, kernel, stride, use_bias=False, padding="causal", dilation=dilation)
+    w = layer.init(jax.random.key(0), x)["params"]["kernel"]
+    axes = "HW"[: len(space)]
+
+    def reference(x, w):
+        padding = [(dilation * (kernel - 1), 0)] * len(space)
+        strides, dilations = (stride,) * len(space), (dilation,) * len(space)
+        numbers = (f"N{axes}C", f"{axes}IO", f"N{axes}C")
+        return lax.conv_general_dilated(x, w, strides, padding, rhs_dilation=dilations, dimension_numbers=numbers)
+
+    def results(conv):
+        def value(x, w):
+            return jnp.tanh(conv(x, w)).sum()
+
+        def penalty(x, w):
+            return jnp.square(jax.grad(value)(x, w)).sum()
+
+        return conv(x, w), jax.grad(value, (0, 1))(x, w), jax.grad(penalty, (0, 1))(x, w)
+
+    found = jax.jit(lambda: results(lambda x, w: layer.apply({"params": {"kernel": w}}, x)))()
+    expected = jax.jit(lambda: results(reference))()
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4), found, expected)
+
+
+def test_causal_outputs_do_not_depend_on_later_inputs():
+    x = jnp.array(np.random.default_rng(0).normal(size=(1, 8, 2)), jnp.float32)
+    layer = layers.Conv(3, 3, padding="causal", dilation=2)
+    variables = layer.init(jax.random.key(0), x)
+    change = layer.apply(variables, x.at[:, 4].add(1.0)) - layer.apply(variables, x)
+    changed = np.abs(change[0]).max(-1) > 1e-6
+    assert changed.tolist() == [False, False, False, False, True, False, True, False]
+
+
+def test_dilation_with_other_paddings_equals_xlas():
+    x = jnp.array(np.random.default_rng(0).normal(size=(2, 9, 3)), jnp.float32)
+    layer = layers.Conv(4, 3, use_bias=False, padding=1, dilation=2)
+    variables = layer.init(jax.random.key(0), x)
+
+    def reference(padding):
+        kernel, numbers = variables["params"]["kernel"], ("NHC", "HIO", "NHC")
+        return lax.conv_general_dilated(x, kernel, (1,), padding, rhs_dilation=(2,), dimension_numbers=numbers)
+
+    np.testing.assert_allclose(layer.apply(variables, x), reference([(1, 1)]), atol=1e-5)
+    np.testing.assert_allclose(layer.clone(padding=None).apply(variables, x), reference("SAME"), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dilation": 0}, "`dilation` must be at least 1, got 0."),
+        ({"padding": "SAME"}, "`padding` must be a number of zeros, \"causal\" or None, got 'SAME'."),
+        ({"padding": 0, "dilation": 5}, "padding of 0 on each side and a kernel of (11, 11)."),
+    ],
+)
+def test_padding_and_dilation_are_checked(options, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        layers.Conv(2, 3, **options).init(jax.random.key(0), X)
 
 
 def test_output_padding_must_be_less_than_the_stride():

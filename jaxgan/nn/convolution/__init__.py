@@ -23,7 +23,13 @@ The number n of spatial dimensions is arbitrary. Images are [B, *space, channels
 x, channels of y].
 """
 
-from jaxgan.nn.convolution.geometry import Geometry as Geometry, blurred as blurred, padded as padded, same as same
+from jaxgan.nn.convolution.geometry import (
+    Geometry as Geometry,
+    blurred as blurred,
+    causal as causal,
+    padded as padded,
+    same as same,
+)
 from jaxgan.nn.convolution.maps import (
     conv as conv,
     conv_transpose as conv_transpose,

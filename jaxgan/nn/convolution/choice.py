@@ -52,6 +52,8 @@ def choose_form(name: str, g: Geometry, channels: int, small_channels: int, dtyp
       small_channels: number of channels of the small image.
       dtype: the data type of the images and of the kernel.
     """
+    if g.dilation > 1:  # the table has no dilated kernels
+        return default_form(g, channels, small_channels)
     numbers, suitable = (channels, small_channels, side(g)), forms.names(g, dtype)
     rows = FASTEST.get(kind(name, g, dtype)) or FASTEST.get(kind(name, g, jnp.dtype(jnp.float32)), [])
     near = []
@@ -67,13 +69,15 @@ def default_form(g: Geometry, channels: int, small_channels: int) -> str:
 
     It is im2col. With a stride of 1, both images have about the same size, so the patches of the image with fewer
     channels need less memory. For example, with a 7 x 7 kernel, a patch has 147 numbers for 3 channels and 3136 numbers
-    for 64 channels.
+    for 64 channels. Dilated kernels have a form of their own.
 
     Args:
       g: the geometry.
       channels: number of channels of the large image.
       small_channels: number of channels of the small image.
     """
+    if g.dilation > 1:
+        return "dilated"
     if g.blur:
         return "filter im2col"
     return "exchanged im2col" if g.stride == 1 and channels >= 2 * small_channels else "im2col"

@@ -10,6 +10,7 @@ The names of the forms are composed of these words:
   form computes the other map.
 - ``cells``: a convolution of stride s is equal to a convolution of stride 1 with a smaller kernel, in which each pixel
   is a cell of s x s pixels (space-to-depth).
+- ``dilated``: for dilated kernels only, im2col with patches of distant pixels. No other form supports dilation.
 - ``composed``: the blur filter and the kernel are composed to a larger kernel, so that the blurred image is never
   computed. In the other forms, the image is blurred first (``filter``).
 """
@@ -84,12 +85,13 @@ def _forms() -> dict[str, Form]:
         **without_blur,
         **{f"filter {name}": _filter_first(form) for name, form in without_blur.items()},
         **{f"composed {name}": _composed(form) for name, form in without_blur.items()},
+        "dilated": _DILATED,
     }
 
 
 def _im2col(swap):
     gradient = functools.partial(im2col.kernel_gradient, swap=swap)
-    return Form(im2col.conv, im2col.conv_transpose, gradient, lambda g, dtype: not g.blur)
+    return Form(im2col.conv, im2col.conv_transpose, gradient, lambda g, dtype: not g.blur and g.dilation == 1)
 
 
 def _winograd(m, swap):
@@ -106,10 +108,21 @@ def _conv_transpose_by_eigen(g, y, w):
 
 
 def _suits_native(g, dtype):
-    return g.stride == 1 and not g.blur and len(g.kernel) == 2 and max(g.kernel) > 1 and dtype == jnp.float32
+    is_plain = g.stride == g.dilation == 1 and not g.blur
+    return is_plain and len(g.kernel) == 2 and max(g.kernel) > 1 and dtype == jnp.float32
 
 
 _NATIVE = Form(native.conv_by_eigen, _conv_transpose_by_eigen, im2col.kernel_gradient_by_rows, _suits_native)
+
+
+def _conv_transpose_dilated(g, y, w):
+    """Return the transposed convolution: with a stride of 1 the exchanged one by im2col, and else XLA's."""
+    if g.stride == 1:
+        return im2col.conv(geometry.exchanged(g), y, _flip(w))
+    return native.conv_transpose(g, y, w)
+
+
+_DILATED = Form(im2col.conv, _conv_transpose_dilated, im2col.kernel_gradient, lambda g, dtype: g.dilation > 1)
 
 
 def _exchanged(form):
@@ -149,7 +162,7 @@ def _in_cells(form):
         lambda g, x, w: form.conv(geometry.cells(g), to_cells(g, x), kernel_to_cells(g, w)),
         lambda g, y, w: from_cells(g, form.conv_transpose(geometry.cells(g), y, kernel_to_cells(g, w))),
         lambda g, x, y: kernel_from_cells(g, form.kernel_gradient(geometry.cells(g), to_cells(g, x), y)),
-        lambda g, dtype: g.stride > 1 and not g.blur and form.suits(geometry.cells(g), dtype),
+        lambda g, dtype: g.stride > 1 and g.dilation == 1 and not g.blur and form.suits(geometry.cells(g), dtype),
     )
 
 

@@ -13,9 +13,9 @@ from jaxgan.nn.resampling import FILTER, blur
 class Geometry(NamedTuple):
     """Shapes of the images and the kernel of the three maps.
 
-    In each dimension, ``stride * (small - 1) + kernel == large + low + high``, where low and high are the padding. If
-    the large image is blurred first, the filter removes 3 pixels in each dimension, so the right side of the equation
-    is ``large + low + high - 3``.
+    In each dimension, ``stride * (small - 1) + dilation * (kernel - 1) + 1 == large + low + high``, where low and high
+    are the padding. If the large image is blurred first, the filter removes 3 pixels in each dimension, so the right
+    side of the equation is ``large + low + high - 3``.
 
     Attributes:
       stride: stride in every dimension.
@@ -27,6 +27,7 @@ class Geometry(NamedTuple):
       blur: whether the large image is blurred before the convolution, see ``resampling.blur``.
       precision: precision of the products on accelerators, see ``jaxgan.core.precision``. The maps set it, so that
         their derivatives have the precision of the maps.
+      dilation: distance of neighbouring elements of the kernel in pixels, in every dimension.
     """
 
     stride: int
@@ -36,46 +37,83 @@ class Geometry(NamedTuple):
     padding: tuple[tuple[int, int], ...]
     blur: bool = False
     precision: str | None = None
+    dilation: int = 1
 
 
-def same(size: tuple[int, ...], kernel: tuple[int, ...], stride: int) -> Geometry:
+def same(size: tuple[int, ...], kernel: tuple[int, ...], stride: int, dilation: int = 1) -> Geometry:
     """Return the geometry of a convolution with TensorFlow's "SAME" padding, where ``small = ceil(size / stride)``.
 
     Args:
       size: size of the large image in each dimension, in pixels.
       kernel: size of the kernel in each dimension, in pixels.
       stride: stride in every dimension.
+      dilation: distance of neighbouring elements of the kernel in pixels.
     """
     small = tuple(-(-n // stride) for n in size)
-    excess = [stride * (m - 1) + k - n for n, m, k in zip(size, small, kernel)]
+    excess = [stride * (m - 1) + k - n for n, m, k in zip(size, small, extent(kernel, dilation))]
     # A negative excess crops pixels that no patch contains. They are cropped only at the high side.
     padding = tuple((max(e, 0) // 2, e - max(e, 0) // 2) for e in excess)
-    return Geometry(stride, tuple(kernel), tuple(size), small, padding)
+    return Geometry(stride, tuple(kernel), tuple(size), small, padding, dilation=dilation)
 
 
-def padded(size: tuple[int, ...], kernel: tuple[int, ...], stride: int, padding: int) -> Geometry:
+def causal(size: tuple[int, ...], kernel: tuple[int, ...], stride: int, dilation: int = 1) -> Geometry:
+    """Return the geometry of a causal convolution, where ``small = ceil(size / stride)``.
+
+    All zeros are at the low side, so the last element of the kernel is over the pixel ``stride * i`` for the small
+    image's pixel i, which therefore depends on no later pixel of the large image.
+
+    Args:
+      size: size of the large image in each dimension, in pixels.
+      kernel: size of the kernel in each dimension, in pixels.
+      stride: stride in every dimension.
+      dilation: distance of neighbouring elements of the kernel in pixels.
+    """
+    small = tuple(-(-n // stride) for n in size)
+    low = [k - 1 for k in extent(kernel, dilation)]
+    # As in ``same``, the high side crops the pixels that no patch contains.
+    padding = tuple((k, stride * (m - 1) + 1 - n) for n, m, k in zip(size, small, low))
+    return Geometry(stride, tuple(kernel), tuple(size), small, padding, dilation=dilation)
+
+
+def extent(kernel: tuple[int, ...], dilation: int) -> tuple[int, ...]:
+    """Return the size of a dilated kernel in each dimension, in pixels.
+
+    >>> extent((3, 2), 4)
+    (9, 5)
+
+    Args:
+      kernel: number of elements of the kernel in each dimension.
+      dilation: distance of neighbouring elements of the kernel in pixels.
+    """
+    return tuple(dilation * (k - 1) + 1 for k in kernel)
+
+
+def padded(size: tuple[int, ...], kernel: tuple[int, ...], stride: int, padding: int, dilation: int = 1) -> Geometry:
     """Return the geometry of a convolution with PyTorch's argument ``padding``.
 
-    The size of the small image is ``(large + 2 * padding - kernel) // stride + 1`` in each dimension.
+    The size of the small image is ``(large + 2 * padding - extent) // stride + 1`` in each dimension, where the extent
+    of the kernel is ``dilation * (kernel - 1) + 1``.
 
     Args:
       size: size of the large image in each dimension.
       kernel: size of the kernel in each dimension.
       stride: stride in every dimension.
       padding: number of zeros on each side of the large image.
+      dilation: distance of neighbouring elements of the kernel in pixels.
 
     Raises:
       ValueError: if the kernel is larger than the padded image.
     """
-    small = tuple((n + 2 * padding - k) // stride + 1 for n, k in zip(size, kernel))
+    sizes = extent(kernel, dilation)
+    small = tuple((n + 2 * padding - k) // stride + 1 for n, k in zip(size, sizes))
     if any(n < 1 for n in small):  # not min(), because JAX may not know the order of symbolic sizes in an export
         raise ValueError(
             f"The image must be at least as large as the kernel, got an image of {size} with a padding of {padding} on "
-            f"each side and a kernel of {kernel}."
+            f"each side and a kernel of {sizes}."
         )
     # As in ``same``, the high side crops the pixels that no patch contains.
-    sides = tuple((padding, stride * (m - 1) + k - n - padding) for n, m, k in zip(size, small, kernel))
-    return Geometry(stride, tuple(kernel), tuple(size), small, sides)
+    sides = tuple((padding, stride * (m - 1) + k - n - padding) for n, m, k in zip(size, small, sizes))
+    return Geometry(stride, tuple(kernel), tuple(size), small, sides, dilation=dilation)
 
 
 def blurred(size: tuple[int, ...], kernel: tuple[int, ...]) -> Geometry:
@@ -113,8 +151,9 @@ def exchanged(g: Geometry) -> Geometry:
     Args:
       g: a geometry of stride 1 without ``blur``.
     """
-    padding = tuple((k - 1 - low, k - 1 - high) for k, (low, high) in zip(g.kernel, g.padding))
-    return Geometry(1, g.kernel, g.small, g.large, padding)
+    sizes = extent(g.kernel, g.dilation)
+    padding = tuple((k - 1 - low, k - 1 - high) for k, (low, high) in zip(sizes, g.padding))
+    return Geometry(1, g.kernel, g.small, g.large, padding, dilation=g.dilation)
 
 
 def composed(g: Geometry) -> Geometry:

@@ -34,7 +34,7 @@ def conv_transpose(g: Geometry, y: jax.Array, w: jax.Array) -> jax.Array:
     It is the sum of overlapping patches, which are the products of the pixels with the kernel.
 
     Args:
-      g: the shapes of the images and the kernel.
+      g: the shapes of the images and the kernel, without dilation.
       y: the small image, [B, *small, D].
       w: the kernel, [*kernel, C, D].
     """
@@ -105,7 +105,8 @@ def _patches(g, x):
         for offsets in itertools.product(*(range(g.kernel[axis]) for axis in group)):
             index = [slice(None)] * (1 + len(axes))
             for axis, o in zip(group, offsets):
-                index[1 + axis] = slice(o, o + g.stride * (g.small[axis] - 1) + 1, g.stride)
+                first = o * g.dilation
+                index[1 + axis] = slice(first, first + g.stride * (g.small[axis] - 1) + 1, g.stride)
             views.append(x[tuple(index)])
         x = jnp.concatenate(views, axis=-1)
     return x

@@ -20,7 +20,8 @@ def conv(g: Geometry, x: jax.Array, w: jax.Array) -> jax.Array:
         return conv(after_blur(g), blur_large(g, x), w)
     space = "".join(chr(ord("0") + i) for i in range(len(g.large)))
     numbers = (f"N{space}C", f"{space}IO", f"N{space}C")
-    return lax.conv_general_dilated(x, w, (g.stride,) * len(space), g.padding, dimension_numbers=numbers)
+    strides, dilation = (g.stride,) * len(space), (g.dilation,) * len(space)
+    return lax.conv_general_dilated(x, w, strides, g.padding, rhs_dilation=dilation, dimension_numbers=numbers)
 
 
 def conv_transpose(g: Geometry, y: jax.Array, w: jax.Array) -> jax.Array:

@@ -89,7 +89,7 @@ def suits(g: Geometry, m: int, dtype: jnp.dtype) -> bool:
     sizes = (*g.kernel, *g.large, *g.small)
     is_known = all(isinstance(n, int) for n in sizes)  # an export can have symbolic sizes
     r = g.kernel[0]
-    is_cube = g.stride == 1 and not g.blur and set(g.kernel) == {r} and 1 < r <= len(_POINTS) + 2 - m
+    is_cube = g.stride == g.dilation == 1 and not g.blur and set(g.kernel) == {r} and 1 < r <= len(_POINTS) + 2 - m
     return is_known and is_cube and dtype in (jnp.float32, jnp.bfloat16)
 
 
