@@ -16,11 +16,11 @@ from jaxgan.cli import errors
 from jaxgan.cli.experiment_program import ExperimentProgram
 from jaxgan.core import system
 from jaxgan.core.text import say
-from jaxgan.data import Source
 from jaxgan.data.readers import set_readers
 from jaxgan.evaluation import make_extractor
 from jaxgan.experiment import dp_training, quality
 from jaxgan.experiment.advice import advice
+from jaxgan.experiment.experiment import Experiment
 from jaxgan.experiment.settings_file import check_types
 from jaxgan.monitoring import metrics_file, probe
 from jaxgan.monitoring.data_paths import locate_data
@@ -164,7 +164,7 @@ def train(
         experiment = program.build_with_classes(locate_data(config, data_paths), classes)
     hosts.check_data(experiment.source)
     if not options.quiet and jax.process_index() == 0:
-        _print_advice(config, experiment.source)
+        _print_advice(config, experiment)
     run = make_run(config, experiment, program.build)
     steps = Steps(run, config, run.devices(options.devices), options.parallel, options.cache_bytes, remat=options.remat)
     account = functools.partial(dp_training.privacy_spent, run.experiment, config)
@@ -262,9 +262,10 @@ def _finishing(
         directory.close()
 
 
-def _print_advice(config: Any, source: Source) -> None:
+def _print_advice(config: Any, experiment: Experiment) -> None:
     arguments = ["preset", *(field.name for field in dataclasses.fields(config))]
-    for sentence in advice(config, source, on_cpu=jax.default_backend() == "cpu"):
+    on_cpu = jax.default_backend() == "cpu"
+    for sentence in advice(config, experiment.source, on_cpu, experiment.medium):
         errors.print_warning(sentence, arguments)
 
 

@@ -11,7 +11,7 @@ import concurrent.futures
 import functools
 import operator
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import jax
@@ -152,15 +152,16 @@ class _Loop(Iterator[dict[str, jax.Array]]):
       order: the batches.
       start: the first step.
       stop: the step after the last one; None for an endless iterator.
+      convert: the compiled function that normalises a batch.
     """
 
-    def __init__(self, order: Batches, start: int, stop: int | None):
-        self._order, self._start, self._stop = order, start, stop
+    def __init__(self, order: Batches, start: int, stop: int | None, convert: Callable[..., Any]):
+        self._order, self._convert, self._start, self._stop = order, convert, start, stop
         ahead = batches_ahead(order.batch_size)
         self._batches = stream(_OnDevice(order), start, sys.maxsize if stop is None else stop, ahead)
 
     def __next__(self) -> dict[str, jax.Array]:
-        return _normalize_on_device(next(self._batches))
+        return self._convert(next(self._batches))
 
     def __repr__(self) -> str:
         steps = f"steps {self._start} to {self._stop}" if self._stop is not None else f"steps from {self._start} on"
@@ -179,6 +180,7 @@ def batches(
     channels: int | None = None,
     split: str = "train",
     data_dir: str | None = None,
+    normalize: Callable[[dict[str, Any]], dict[str, Any]] = normalize,
 ) -> Iterator[dict[str, jax.Array]]:
     """Return an iterator over shuffled batches for a training loop. The batches are on the default device.
 
@@ -204,6 +206,8 @@ def batches(
       turns: number of equal parts into which a training step of the game splits its batch. Each turn of a player uses
         one part. Pass ``game.batch_multiple``. A batch contains ``turns * batch_size`` examples.
       resolution, channels, split, data_dir: see ``load``.
+      normalize: function that converts a batch to what losses receive, such as ``medium.normalize``; see
+        ``jaxgan.media``. By default, images become floats in [-1, 1].
 
     Raises:
       TypeError: if ``data`` is of an unsupported type, or a number is not a whole number.
@@ -214,7 +218,8 @@ def batches(
     stop = None if steps is None else _whole_number("steps", steps, 0)
     source = as_source(data, resolution=resolution, channels=channels, split=split, data_dir=data_dir)
     order = Batches(source, batch_size * turns, seed)
-    return _Loop(order, start, stop)
+    convert = _normalize_on_device if normalize is _normalize_on_device.__wrapped__ else jax.jit(normalize)
+    return _Loop(order, start, stop, convert)
 
 
 def _whole_number(name: str, value: Any, least: int) -> int:

@@ -15,6 +15,7 @@ from jaxgan.core.terms import total
 from jaxgan.data import Source
 from jaxgan.experiment.experiment import Experiment, Sampling
 from jaxgan.experiment.settings import Settings
+from jaxgan.media import Medium, guess, normalized_shape
 
 
 def two_player_experiment(
@@ -30,6 +31,9 @@ def two_player_experiment(
     classes: tuple[str, ...] = (),
     other_nets: Mapping[str, Net] | None = None,
     sample_latents: Callable[[jax.Array, int], jax.Array] = latents,
+    medium: Medium | None = None,
+    features: Callable[..., Any] | None = None,
+    metrics: Mapping[str, Any] | None = None,
 ) -> Experiment:
     """Create an experiment with one generator, ``g``, and one discriminator or critic, ``d``.
 
@@ -49,15 +53,20 @@ def two_player_experiment(
       other_nets: dictionary from names to additional networks, which no player owns.
       sample_latents: function ``(keys, z_dim) -> latents`` from PRNG keys, [B], to one array of latents, [B, ...]. The
         generator receives them with this shape and type.
+      medium: the kind of the examples; None chooses it by their shape. See ``Experiment``.
+      features: function that replaces ``medium.features``, see ``Experiment``.
+      metrics: metrics that are added to those of the medium, see ``Experiment``.
 
     Raises:
       ValueError: if ``losses`` or ``optimizers`` lack a player, ``sample_latents`` does not return one array [B, ...],
-        or the parts do not form a valid ``Game``.
+        the parts do not form a valid ``Game``, or the source does not have examples of the medium.
     """
     _check_players("losses", losses)
     _check_players("optimizers", optimizers)
+    if medium is not None:
+        medium.check(source)
     inputs: list[Any] = [_latents_of_one(sample_latents, z_dim)]
-    examples = [jnp.zeros((1, *source.shape))]
+    examples = [jnp.zeros((1, *(source.shape if medium is None else normalized_shape(medium, source))))]
     if classes:
         label = jnp.zeros(1, jnp.int32)
         inputs.append(label)
@@ -69,7 +78,14 @@ def two_player_experiment(
         generate=lambda nets, *inputs: nets.g(*inputs),
         classes=classes,
     )
-    return Experiment(Game(nets, players, turns, ema={"g": config.ema_decay}), source, sampling)
+    return Experiment(
+        Game(nets, players, turns, ema={"g": config.ema_decay}),
+        source,
+        sampling,
+        medium=guess(source.shape) if medium is None else medium,
+        features=features,
+        metrics=metrics or {},
+    )
 
 
 def _latents_of_one(sample_latents: Callable[[jax.Array, int], jax.Array], z_dim: int) -> jax.ShapeDtypeStruct:

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from jaxgan.core.wrappers import GameLike, require_game
-from jaxgan.data import Unpaired, normalize
+from jaxgan.data import Unpaired
 from jaxgan.experiment.experiment import Experiment
 from jaxgan.experiment.settings import Settings
 from jaxgan.games import accounting, privacy
@@ -119,7 +119,8 @@ def privacy_spent(experiment: Experiment, config: Settings, steps: int) -> dict[
 
 def _turn_shapes(experiment: Experiment, config: Settings) -> Any:
     """Return the shapes and types of the batch of one turn, over all devices."""
-    example = normalize(experiment.source.read(np.zeros(1, np.int32)))
+    batch = {name: np.asarray(x) for name, x in experiment.source.read(np.zeros(1, np.int32)).items()}
+    example = jax.eval_shape(experiment.medium.normalize, batch)
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct((config.batch_size, *x.shape[1:]), x.dtype), example)
 
 

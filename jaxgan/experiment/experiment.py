@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,11 +18,16 @@ from jaxgan.core.keys import keys_of, sample_keys
 from jaxgan.core.networks import Nets, RecordingNets
 from jaxgan.core.state import State
 from jaxgan.core.wrappers import GameLike
-from jaxgan.data import Source, normalize
+from jaxgan.data import Source
 from jaxgan.data.source import Unpaired, hold_out
 from jaxgan.editing.styles import Styles
 from jaxgan.experiment.representation import experiment_as_html, show_experiment, show_sampling
 from jaxgan.export.stablehlo import MIN_SIDE
+from jaxgan.media import Medium, guess
+
+if TYPE_CHECKING:
+    from jaxgan.evaluation.extractors import FeatureExtractor
+    from jaxgan.evaluation.scores import AnyMetric
 
 SAMPLE_BATCH = 64  # maximum number of samples that one call of the compiled function draws
 SHEET = 32  # number of examples that an image sheet is drawn from
@@ -134,6 +139,11 @@ class Experiment:
         and the same structure of the players' states. The function must return the same object for all steps that
         train the same game, because each object is compiled separately.
       held_out: examples that are excluded from training, or None.
+      medium: how the examples are normalised, drawn, saved and judged. None chooses a medium by the shape of the
+        examples, see ``media.guess``.
+      features: function ``(source, name, **options) -> FeatureExtractor`` that replaces ``medium.features``; None for
+        the features of the medium.
+      metrics: dictionary of metrics, which are added to the metrics of the medium, or replace those of the same name.
     """
 
     game: GameLike
@@ -143,6 +153,13 @@ class Experiment:
     image_to_image: ImageToImage | None = None
     game_at: Callable[[int], GameLike] | None = None
     held_out: Source | None = None
+    medium: Medium = None  # pyright: ignore[reportAssignmentType]  # __post_init__ replaces None
+    features: "Callable[..., FeatureExtractor] | None" = None
+    metrics: "Mapping[str, AnyMetric]" = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self):
+        if self.medium is None:
+            object.__setattr__(self, "medium", guess(self.source.shape, paired=self.image_to_image is not None))
 
     def __repr__(self) -> str:
         return show_experiment(self)
@@ -159,6 +176,23 @@ class Experiment:
     def translations(self) -> Mapping[str, Translation]:
         """The translations as a dictionary from directions; empty if the experiment does not translate images."""
         return self.image_to_image.translations if self.image_to_image else {}
+
+    @property
+    def all_metrics(self) -> "Mapping[str, AnyMetric]":
+        """The metrics of the medium and of the experiment, by their names."""
+        return {**self.medium.metrics, **self.metrics}
+
+    def make_features(self, name: str | None = None, **options: Any) -> "FeatureExtractor":
+        """Return the feature extractor that compares samples with ``reference``.
+
+        Args:
+          name: the name of the features; None selects the default of the experiment or its medium.
+          **options: further arguments of ``Medium.features``.
+
+        Raises:
+          ValueError: if there are no features of this name.
+        """
+        return (self.features or self.medium.features)(self.reference, name, **options)
 
     def with_held_out(self, count: int) -> "Experiment":
         """Return the experiment with examples that are excluded from training, see ``data.source.hold_out``.
@@ -213,7 +247,7 @@ class Experiment:
           indices: the indices of the samples, [B]. Sample i of a seed is the same in any batch.
         """
         indices = np.asarray(indices)
-        images = () if self.inputs is None else (normalize(self.inputs.read(indices % len(self.inputs))),)
+        images = () if self.inputs is None else (self.medium.normalize(self.inputs.read(indices % len(self.inputs))),)
         with jax.ensure_compile_time_eval():  # the caller may be a function that JAX traces
             return _in_batches(self._compiled_latents, np.uint32(seed), (indices, *images))
 
@@ -294,7 +328,7 @@ class Experiment:
                 translation.run(nets, jnp.zeros((1, side, side, translation.channels)), keys)
             if not self.translations:
                 label = [jnp.zeros(1, jnp.int32)] if self.sampling.classes else []
-                images = () if self.inputs is None else (normalize(self.inputs.read(np.zeros(1, int))),)
+                images = () if self.inputs is None else (self.medium.normalize(self.inputs.read(np.zeros(1, int))),)
                 self.sampling.generate(nets, self._latents(0, np.zeros(1, int), *images), *label)
 
         jax.eval_shape(use_nets)
@@ -313,7 +347,7 @@ class Experiment:
 
         @jax.jit
         def draw(state, examples):
-            nets, batch = self.game.unwrapped.functions(state), normalize(examples)
+            nets, batch = self.game.unwrapped.functions(state), self.medium.normalize(examples)
             return {name: sheet(nets, batch, keys) for name, sheet in self.display.sheets.items()}
 
         return lambda state: {name: np.asarray(images) for name, images in draw(state, examples).items()}

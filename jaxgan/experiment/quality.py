@@ -13,7 +13,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan import media
 from jaxgan.core.files import writing_out
 from jaxgan.core.keys import fold_in_keys, keys_of
 from jaxgan.core.state import State
@@ -39,7 +38,7 @@ METRICS = tuple(scores.IMAGE_METRICS)  # names of the metrics of images
 
 
 class SampleSource:
-    """A ``Source`` (data set) of samples, which are drawn when they are read. Samples are uint8, as in an image file.
+    """A ``Source`` (data set) of samples, which are drawn when they are read, in the units of the data.
 
     Sample i of a conditional model has the class i modulo the number of classes.
 
@@ -70,7 +69,8 @@ class SampleSource:
           indices: the indices of the samples, [N] integers.
         """
         labels = self._labels(indices)
-        batch = {"image": media.to_bytes(self._draw(self._experiment.draw_latents(self._seed, indices), labels))}
+        samples = self._draw(self._experiment.draw_latents(self._seed, indices), labels)
+        batch = self._experiment.medium.decode(samples)
         if labels is not None:
             batch["label"] = np.asarray(labels)
         return batch

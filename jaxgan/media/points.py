@@ -1,10 +1,12 @@
 """The medium of points: vectors of a few numbers."""
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-from jaxgan.data import Source
+from jaxgan.data import Source, normalize
 from jaxgan.drawing import render_points
 from jaxgan.media.medium import Medium
 
@@ -14,7 +16,10 @@ FEATURE_METRICS = ("fid", "kid", "prdc", "authenticity")
 
 @dataclasses.dataclass(frozen=True)
 class Points(Medium):
-    """Points, [D], floats. Networks receive them as they are. Points in the plane are drawn in one scatter plot."""
+    """Points, [D], floats, which networks receive as they are, or uint8, which become floats in [-1, 1].
+
+    Points in the plane are drawn in one scatter plot.
+    """
 
     name = noun = "points"
     values = "coordinates"
@@ -27,6 +32,9 @@ class Points(Medium):
                 f"{source.name} has examples of shape {source.shape}, but this experiment requires points: ring, grid, "
                 "swiss_roll, or an array of shape [N, D]."
             )
+
+    def normalize(self, batch: Mapping[str, Any]) -> dict[str, Any]:
+        return normalize(dict(batch))
 
     def view(self, samples: np.ndarray) -> np.ndarray | None:
         return render_points(samples)[None] if samples.shape[1:] == (2,) else None

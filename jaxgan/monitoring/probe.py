@@ -14,7 +14,6 @@ from jaxgan.core.game import Game
 from jaxgan.core.keys import sample_keys
 from jaxgan.core.networks import MissingKeysError
 from jaxgan.core.state import State
-from jaxgan.data import Source, normalize
 from jaxgan.experiment.experiment import Experiment
 from jaxgan.games.population import AXES
 
@@ -74,7 +73,7 @@ class Probe:
         self._experiment, self._game, self._seed = experiment, experiment.game.unwrapped, seed
         rng = np.random.default_rng(seed)
         measure_reals = jax.jit(lambda images: _measure_spread(_flatten(images)))  # one program in place of fifteen
-        reals = [measure_reals(_read_images(experiment.source, rng)) for _ in range(DRAWS)]
+        reals = [measure_reals(_read_examples(experiment, rng)) for _ in range(DRAWS)]
         self._real_spread, self._real_nearest = (max(float(np.mean(x)), 1e-12) for x in zip(*reals))
         self._turns = _turns(self._game)
         classes = len(experiment.sampling.classes)
@@ -203,9 +202,10 @@ def _turns(game: Game) -> dict[str, int]:
     return {net: max((turns[p] for p in turns if net in game.players[p].owns), default=1) for net in game.nets}
 
 
-def _read_images(source: Source, rng: np.random.Generator) -> jax.Array:
+def _read_examples(experiment: Experiment, rng: np.random.Generator) -> jax.Array:
+    source, medium = experiment.source, experiment.medium
     chosen = rng.choice(len(source), EXAMPLES, replace=len(source) < EXAMPLES)
-    return normalize(source.read(np.sort(chosen)))["image"]
+    return medium.normalize(source.read(np.sort(chosen)))[medium.key]
 
 
 def _read_held_out_pair(experiment: Experiment, rng: np.random.Generator) -> tuple[Any, Any] | None:
@@ -218,6 +218,7 @@ def _read_held_out_pair(experiment: Experiment, rng: np.random.Generator) -> tup
         return None
     size = min(EXAMPLES, len(held_out), len(source))
     chosen = np.sort(rng.choice(len(source), size, replace=False))
+    normalize = experiment.medium.normalize
     return normalize(source.read(chosen)), normalize(held_out.read(np.arange(size)))
 
 

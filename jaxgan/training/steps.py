@@ -4,7 +4,7 @@ The game of a run may change with the step, for example after a warm-up, so that
 """
 
 import functools
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, Protocol, TypeGuard
 
 import jax
@@ -61,6 +61,8 @@ class Steps:
         self._run, self._config, self._remat = run, config, remat
         self._source, self.cache_line = cache_examples(run.experiment.source, cache_bytes)
         self.streams = not is_resident(self._source)
+        # One object for all games, because a function is traced again for each new object.
+        self._prepare = functools.partial(prepare, normalize=run.experiment.medium.normalize)
         self._compiled: dict[GameLike, parallel.Step] = {}
         self._called: set[GameLike] = set()
 
@@ -78,7 +80,7 @@ class Steps:
         """Return the compiled step of the game that is trained at ``step``. It is created at the first call."""
         game = self._run.experiment.at(step)
         if game not in self._compiled:
-            how = {"prepare": prepare, "resident": self._resident, "max_steps": self.max_steps_per_call}
+            how = {"prepare": self._prepare, "resident": self._resident, "max_steps": self.max_steps_per_call}
             self._compiled[game] = self._run.compile_step(step, self.devices, self.method, remat=self._remat, **how)
         return self._compiled[game]
 
@@ -166,8 +168,12 @@ class Steps:
         return self._run.join_batches([batch] * len(self._run.seeds))
 
 
-def prepare(resident: dict[str, jax.Array] | None, batch: Any) -> dict[str, jax.Array]:
-    """Convert a batch to the floating-point arrays that the game receives.
+def prepare(
+    resident: dict[str, jax.Array] | None,
+    batch: Any,
+    normalize: Callable[[dict[str, Any]], dict[str, Any]] = normalize,
+) -> dict[str, jax.Array]:
+    """Convert a batch to the arrays that the game receives.
 
     Args:
       resident: a dictionary from names to the arrays of all examples, if the data is stored on the devices. Otherwise
@@ -175,6 +181,7 @@ def prepare(resident: dict[str, jax.Array] | None, batch: Any) -> dict[str, jax.
       batch: if ``resident`` is None, a dictionary from names to arrays of examples, each of shape [B, ...]. Otherwise,
         the indices of the examples, of shape [B]. For unpaired data, each array has its own indices, and ``batch`` is a
         dictionary from names to indices.
+      normalize: the function that converts the batch, the method ``normalize`` of a ``Medium``.
     """
     if resident is None:
         return normalize(batch)

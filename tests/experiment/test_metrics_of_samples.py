@@ -12,7 +12,8 @@ from experiments import dcgan, pix2pix
 from jaxgan.data import Arrays
 from jaxgan.evaluation import METRICS as SET_METRICS, scores
 from jaxgan.experiment import Sampling, quality
-from jaxgan.experiment.pixel_score import PixelScore, coarse_pixels
+from jaxgan.experiment.pixel_score import PixelScore
+from jaxgan.media.medium import coarse_pixels
 from jaxgan.metrics import psnr, ssim
 from jaxgan.training.evaluator import Evaluator
 

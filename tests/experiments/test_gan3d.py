@@ -16,7 +16,7 @@ from experiments import gan3d as experiment
 from jaxgan import data
 from jaxgan.core.keys import sample_keys
 from jaxgan.data import voxels
-from jaxgan.experiment.pixel_score import coarse_pixels
+from jaxgan.media.medium import coarse_pixels
 
 
 @pytest.fixture(scope="module")
