@@ -544,6 +544,7 @@ def _details(found: _Recordings, x: np.ndarray, static: np.ndarray | None) -> di
         "high": high.tolist(),
         "decimals": decimals,
         "attributes": attributes,
+        "classes": list(found.classes),
     }
 
 

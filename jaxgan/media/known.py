@@ -9,10 +9,13 @@ import numpy as np
 from jaxgan.media.images import Images, Pairs
 from jaxgan.media.medium import Medium
 from jaxgan.media.points import Points
+from jaxgan.media.series import Series
 from jaxgan.media.text import Text
 from jaxgan.media.voxels import Voxels
 
-MEDIA = {medium.name: medium for medium in (Images, Pairs, Points, Text, Voxels)}  # the media that files can name
+MEDIA = {
+    medium.name: medium for medium in (Images, Pairs, Points, Series, Text, Voxels)
+}  # the media that files can name
 
 
 @dataclasses.dataclass(frozen=True)

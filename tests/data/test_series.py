@@ -37,6 +37,7 @@ def test_windows_of_one_series_are_split_in_time(tmp_path):
         "high": [26.0, 260.0],  # of the training part only
         "decimals": [0, 0],
         "attributes": [],
+        "classes": [],
     }
     train, held = data.hold_out(source, 5)
     assert train.arrays["series"].max() < held.arrays["series"][..., 1].min()
