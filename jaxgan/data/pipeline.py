@@ -3,7 +3,7 @@
 The step determines the position in the data, so no additional state has to be saved to resume a run. The order is
 shuffled anew in every epoch, and every epoch contains each example once. A batch may extend over two epochs. The two
 sources of an ``Unpaired``, a data set without pairs, are shuffled independently of each other, and their epochs may
-have different lengths.
+have different lengths. If a source has ``weights``, an epoch contains an example as often as its weight requires.
 """
 
 import collections
@@ -45,7 +45,7 @@ class Batches:
         self.source, self.batch_size, self.seed, self.rows = source, batch_size, seed, rows
         # A batch needs at most four permutations if it extends over two epochs of two sources. If a source is so small
         # that a batch extends over more epochs, some permutations are computed again for each batch.
-        self._permutation = functools.lru_cache(maxsize=4)(_permutation)
+        self._order = functools.lru_cache(maxsize=4)(self._compute_order)
 
     def __repr__(self) -> str:
         return f"Batches of {self.batch_size} with seed {self.seed} of {self.source!r}"
@@ -76,8 +76,12 @@ class Batches:
         indices = np.empty_like(places)
         for epoch in np.unique(epochs):
             in_epoch = epochs == epoch
-            indices[in_epoch] = self._permutation(count, (self.seed, int(epoch), domain))[offsets[in_epoch]]
+            indices[in_epoch] = self._order(count, (self.seed, int(epoch), domain))[offsets[in_epoch]]
         return indices
+
+    def _compute_order(self, count: int, seed: tuple[int, ...]) -> np.ndarray:
+        weights = getattr(self.source, "weights", None)
+        return _permutation(count, seed) if weights is None else _weighted_order(weights, seed)
 
     def __getitem__(self, step: int) -> dict[str, np.ndarray]:
         return self.source.read(self.indices(step))
@@ -86,6 +90,20 @@ class Batches:
 def _permutation(count: int, seed: tuple[int, ...]) -> np.ndarray:
     # NumPy appends zeros to a seed, so (seed, epoch, 0) yields the same permutation as (seed, epoch).
     return np.random.default_rng(seed).permutation(count).astype(np.int32)
+
+
+def _weighted_order(weights: np.ndarray, seed: tuple[int, ...]) -> np.ndarray:
+    """Return the indices of the examples of an epoch, [N], in a random order: example i occurs N weights[i] times.
+
+    The number is rounded at random, by systematic sampling: N points at equal distances, shifted by the same random
+    number, are looked up in the cumulative sum of the weights. Their expected numbers are exact.
+    """
+    rng, count = np.random.default_rng(seed), len(weights)
+    ends = np.cumsum(weights / weights.sum())
+    indices = np.searchsorted(ends, (rng.random() + np.arange(count)) / count, side="right")
+    # Rounding errors can make the last end smaller than the last point. An example of weight 0 must not be drawn.
+    indices = np.minimum(indices, np.flatnonzero(weights)[-1])
+    return rng.permutation(indices).astype(np.int32)
 
 
 def batches_ahead(batch_size: int) -> int:

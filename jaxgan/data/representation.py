@@ -23,7 +23,7 @@ class ShownSource:
       name: the name of the source, for messages.
       shape: the shape of one example.
       classes: the names of the classes; empty if the examples have no labels.
-      details, test, spans: see ``NamedArrays``.
+      details, test, spans, weights: see ``NamedArrays``.
       decodes: whether an example is decoded from files whenever it is read, always to equal arrays. Such examples can
         be cached, see ``jaxgan.data.image_cache``.
     """
@@ -35,6 +35,7 @@ class ShownSource:
     details: Any = types.MappingProxyType({})
     test: Any = None
     spans: Any = None
+    weights: Any = None
     decodes: Any = False
 
     def __len__(self) -> int:

@@ -29,7 +29,8 @@ class Source(Protocol):
     """A data set that is read by index. Any object with these attributes and methods is a source.
 
     A source can have more attributes, which ``NamedArrays`` describes: ``details`` (what a loader found out about the
-    data), ``test`` (a source of test examples) and ``spans`` (where examples were cut from).
+    data), ``test`` (a source of test examples), ``spans`` (where examples were cut from) and ``weights`` (how often they
+    are drawn).
     """
 
     @property
@@ -166,6 +167,9 @@ class NamedArrays(ShownSource):
       spans: where each example was cut from, integers [N, 3]: the number of the recording, the first row, and the row
         after the last one. ``hold_out`` then splits in time, and no held-out example shares a row with the others. None
         if examples do not overlap.
+      weights: how often each example is drawn in training, [N] numbers of at least 0. They are divided by their sum: an
+        epoch has N draws, and contains example i ``N * weights[i]`` times, rounded down or up at random. None draws
+        each example once.
       checked: whether the values are known to be valid. If True, only the lengths are checked.
 
     Raises:
@@ -180,6 +184,7 @@ class NamedArrays(ShownSource):
     details: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     test: Source | None = None
     spans: np.ndarray | None = None
+    weights: np.ndarray | None = None
     checked: dataclasses.InitVar[bool] = False
 
     def __post_init__(self, checked: bool):
@@ -196,6 +201,8 @@ class NamedArrays(ShownSource):
             object.__setattr__(self, "details", _as_json(self.details, self.name))
             if self.spans is not None:
                 object.__setattr__(self, "spans", check_spans(self.spans, len(arrays[self.key]), self.name))
+        if self.weights is not None:
+            object.__setattr__(self, "weights", _check_weights(self.weights, len(arrays[self.key]), self.name))
         object.__setattr__(self, "arrays", arrays)
         object.__setattr__(self, "classes", tuple(self.classes))
         for attribute in ("shape", "classes"):
@@ -254,7 +261,21 @@ class NamedArrays(ShownSource):
           indices: the indices of the examples, [N].
         """
         spans = None if self.spans is None else self.spans[indices]
-        return NamedArrays(self.read(indices), self.name, self.classes, self.details, self.test, spans, checked=True)
+        weights = None if self.weights is None else self.weights[indices]
+        return NamedArrays(
+            self.read(indices), self.name, self.classes, self.details, self.test, spans, weights, checked=True
+        )
+
+
+def _check_weights(weights: np.ndarray, count: int, name: str) -> np.ndarray:
+    weights = np.asarray(weights, np.float64)
+    if weights.shape != (count,) or not np.isfinite(weights).all() or weights.min() < 0 or not weights.sum() > 0:
+        raise ValueError(
+            f"The weights of {name} must be {count:,} finite numbers of at least 0, one for each example, and not "
+            f"all 0, got the shape {list(weights.shape)}"
+            f"{f' and the smallest weight {weights.min()}' if weights.size else ''}."
+        )
+    return weights
 
 
 def _check_finite(examples: np.ndarray, where: str) -> None:
@@ -468,7 +489,9 @@ def match_classes(source: Source, classes: Sequence[str]) -> Source:
     relabelled = Relabelled(source, classes)
     if isinstance(source, NamedArrays):
         arrays = {**source.arrays, "label": relabelled.read(np.arange(len(source)))["label"]}
-        return NamedArrays(arrays, source.name, classes, source.details, relabelled.test, source.spans, checked=True)
+        return NamedArrays(
+            arrays, source.name, classes, source.details, relabelled.test, source.spans, source.weights, checked=True
+        )
     return read_into_memory(relabelled) if isinstance(source, Arrays) else relabelled
 
 

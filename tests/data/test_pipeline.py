@@ -14,7 +14,7 @@ import pytest
 from jaxgan.data import Arrays, Batches, batches, load, normalize, stream
 from jaxgan.data.pipeline import batches_ahead
 from jaxgan.data.readers import set_readers
-from jaxgan.data.source import Subset, hold_out
+from jaxgan.data.source import NamedArrays, Subset, hold_out
 
 
 def examples(count):
@@ -272,3 +272,22 @@ print(next(endless)["image"].shape)
 def test_a_program_can_end_within_its_batches_without_errors():
     done = subprocess.run([sys.executable, "-c", UNFINISHED], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "(2, 2, 2, 1)\n", "")
+
+
+def test_an_epoch_contains_examples_as_often_as_their_weights_require():
+    weights = np.array([0.0, 1, 2.5, 0.5, 0])
+    source = NamedArrays({"row": np.arange(5.0)[:, None]}, weights=weights)
+    drawn = [Batches(source, 5, seed).indices(0) for seed in range(400)]
+    counts = np.array([np.bincount(x, minlength=5) for x in drawn])
+    expected = 5 * weights / weights.sum()
+    assert ((counts >= np.floor(expected)) & (counts <= np.ceil(expected))).all()
+    np.testing.assert_allclose(counts.mean(0), expected, atol=0.1)
+    np.testing.assert_array_equal(Batches(source, 5, 7).indices(3), Batches(source, 5, 7).indices(3))
+    rest = source.select(np.array([1, 3]))
+    assert rest.weights.tolist() == [1, 0.5]
+
+
+@pytest.mark.parametrize("weights", [[1.0], [1.0, -1, 1], [0.0, 0, 0], [1.0, np.nan, 1]])
+def test_invalid_weights_are_refused(weights):
+    with pytest.raises(ValueError, match="The weights of rows must be 3 finite numbers of at least 0, one for each"):
+        NamedArrays({"row": np.zeros((3, 1))}, "rows", weights=np.array(weights))
