@@ -35,18 +35,19 @@ def is_installed(module: str) -> bool:
     return importlib.util.find_spec(module) is not None
 
 
-def require(*modules: str, user: str) -> None:
+def require(*modules: str, user: str, extra: str | None = None) -> None:
     """Check that optional packages are installed, before they are imported.
 
     Args:
       *modules: names of modules in ``EXTRA_OF`` that belong to the same extra.
       user: the feature that requires them. It is the subject of the message:
         ``require("dp_accounting", user="Private training")``.
+      extra: the extra of jaxgan that installs the modules; None for the one in ``EXTRA_OF``.
 
     Raises:
       MissingPackageError: if one of the modules is not installed. The message contains the command that installs it.
     """
     if not all(map(is_installed, modules)):
-        extra, _ = EXTRA_OF[modules[0]]
+        extra = extra or EXTRA_OF[modules[0]][0]
         packages = " and ".join(EXTRA_OF[module][1] for module in modules)
         raise MissingPackageError(f"{user} requires {packages}. To fix this, run: {pip_install(extra)}")

@@ -29,8 +29,8 @@ class Source(Protocol):
     """A data set that is read by index. Any object with these attributes and methods is a source.
 
     A source can have more attributes, which ``NamedArrays`` describes: ``details`` (what a loader found out about the
-    data), ``test`` (a source of test examples), ``spans`` (where examples were cut from) and ``weights`` (how often they
-    are drawn).
+    data), ``test`` (a source of test examples), ``spans`` (where examples were cut from) and ``weights`` (how often
+    they are drawn).
     """
 
     @property

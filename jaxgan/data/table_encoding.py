@@ -204,7 +204,7 @@ def _fit_modes(values: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, n
 
 def _fit_mixture(values: np.ndarray, count: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the means, the standard deviations and the weights of a mixture of at most ``count`` Gaussians."""
-    extras.require("sklearn", user="Fitting the mixtures of columns of numbers")
+    extras.require("sklearn", user="Fitting the mixtures of columns of numbers", extra="tables")
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import BayesianGaussianMixture
 

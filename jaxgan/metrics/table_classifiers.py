@@ -78,7 +78,7 @@ def logistic_detection(real: Table, fake: Table, *, folds: int = 3, seed: int = 
         rows than folds, or if ``folds`` is below 2.
       MissingPackageError: if scikit-learn is not installed.
     """
-    extras.require("sklearn", user="Detection by a classifier")
+    extras.require("sklearn", user="Detection by a classifier", extra="tables")
     if folds < 2:
         raise ValueError(f"`folds` must be at least 2, got {folds}.")
     real, fake = as_tables(real, fake, least=folds)
@@ -129,7 +129,7 @@ def train_on_synthetic_test_on_real(
     Warns:
       UserWarning: if ``fake`` has only one class, so that the class is predicted for all rows.
     """
-    extras.require("sklearn", user="Training of classifiers on tables")
+    extras.require("sklearn", user="Training of classifiers on tables", extra="tables")
     fake, test = as_tables(fake, test, names=("fake", "test"))
     fake_target, fake = _split_target(fake, target, "fake")
     test_target, test = _split_target(test, target, "test")

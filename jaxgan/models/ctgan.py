@@ -1,9 +1,9 @@
 """The networks of CTGAN for rows of tables: Xu et al. 2019 (arXiv:1907.00503), section 4.4.
 
 A row is a vector [D] of heads, one after the other: a number in [-1, 1], or the probabilities of some categories. The
-argument ``heads`` describes them: 0 is a number, and n > 0 is a head of n categories. A row with the heads (0, 3, 2) has
-D = 6 elements. Some heads of categories are the columns on which the generator can be conditioned. A condition is the
-one-hot vector of one category of one of these columns, [C], where C is the total number of their categories.
+argument ``heads`` describes them: 0 is a number, and n > 0 is a head of n categories. A row with the heads (0, 3, 2)
+has D = 6 elements. Some heads of categories are the columns on which the generator can be conditioned. A condition is
+the one-hot vector of one category of one of these columns, [C], where C is the total number of their categories.
 """
 
 from collections.abc import Sequence
@@ -108,7 +108,7 @@ def in_packs(x: jax.Array, pac: int) -> jax.Array:
     """Concatenate each ``pac`` rows, from [B, D] to [B / pac, pac * D].
 
     Args:
-      x: the rows.
+      x: the rows, [B, D].
       pac: number of rows in a pack.
 
     Raises:
@@ -245,7 +245,11 @@ class Conditions:
         return jax.vmap(lambda key: jax.random.categorical(key, logits))(fold_in_keys(keys, 4))
 
     def vectors(self, numbers: jax.Array) -> jax.Array:
-        """Return the one-hot vectors, [B, C], of conditions, integers [B]."""
+        """Return conditions as one-hot vectors, [B, C].
+
+        Args:
+          numbers: the conditions, integers [B] from 0 to C - 1.
+        """
         return jax.nn.one_hot(numbers, len(self))
 
     def forced(self, outputs: jax.Array, numbers: jax.Array) -> jax.Array:

@@ -157,7 +157,7 @@ def test_invalid_arguments_raise():
 def test_a_missing_scikit_learn_is_reported(monkeypatch):
     monkeypatch.setattr(extras, "is_installed", lambda module: False)
     good = table(20, 0)
-    message = r"requires scikit-learn\. To fix this, run: pip install 'jaxgan\[photos\]'"
+    message = r"requires scikit-learn\. To fix this, run: pip install 'jaxgan\[tables\]'"
     with pytest.raises(extras.MissingPackageError, match="Detection by a classifier " + message):
         logistic_detection(good, good)
     with pytest.raises(extras.MissingPackageError, match="Training of classifiers on tables " + message):
