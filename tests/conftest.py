@@ -21,9 +21,11 @@ os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {QUICK}"
 # which takes a fifth of the time of tracing.
 gc.set_threshold(200_000, 20, 20)
 
-# The cache avoids compiling the same program again when a test resumes a run or starts another process.
-COMPILED = tempfile.TemporaryDirectory(prefix="jaxgan-compiled-")
-os.environ["JAX_COMPILATION_CACHE_DIR"] = COMPILED.name
+# The cache avoids compiling the same program again when a test resumes a run or starts another process. All of pytest's
+# processes share it: the first one creates it, and the others inherit the variable.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    COMPILED = tempfile.TemporaryDirectory(prefix="jaxgan-compiled-")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = COMPILED.name
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
@@ -52,6 +54,12 @@ def test_data() -> Path:
     if not folder:
         pytest.skip("The environment variable JAXGAN_TEST_DATA, a folder of real data, is not set.")
     return Path(folder)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that have integration tests, so that no process is left with a long file at the end."""
+    long = {item.path for item in items if item.get_closest_marker("integration")}
+    items.sort(key=lambda item: item.path not in long)
 
 
 @pytest.fixture
