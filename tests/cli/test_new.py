@@ -4,6 +4,7 @@ import argparse
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -61,6 +62,32 @@ def call(*words, cwd):
     return done.returncode, done.stdout + done.stderr
 
 
+SEVERAL = """
+import json, runpy, sys
+
+for words in json.loads(sys.argv.pop()):
+    sys.argv[:] = words
+    try:
+        if words[0] == "jaxgan":
+            runpy.run_module("jaxgan", run_name="__main__", alter_sys=True)
+        else:
+            runpy.run_path(words[0], run_name="__main__")
+        code = 0
+    except SystemExit as stop:
+        code = stop.code or 0
+    print("\\nexit code", code, flush=True)
+"""
+
+
+def call_all(*lines, cwd):
+    """Run programs with these command lines one after the other in one process, because each imports JAX."""
+    line = [sys.executable, "-c", SEVERAL, json.dumps([[str(word) for word in words] for words in lines])]
+    done = subprocess.run(line, cwd=cwd, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    *found, rest = re.split(r"\nexit code (\d+)\n", done.stdout)
+    assert (done.returncode, rest, len(found)) == (0, "", 2 * len(lines)), done.stdout
+    return [(int(code), text) for text, code in zip(found[::2], found[1::2])]
+
+
 @pytest.mark.integration
 def test_a_copy_trains_resumes_samples_and_reports(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -71,19 +98,23 @@ def test_a_copy_trains_resumes_samples_and_reports(tmp_path, monkeypatch):
     assert text.endswith("report: runs/mine/report.html\nmore samples: python mine.py sample\n"), text
     record = json.loads((tmp_path / "runs/mine/config.json").read_text())
     assert (record["experiment"], record["program"]) == ("mine", "python mine.py")
-    code, text = call("mine.py", "resume", "--steps", 3, cwd=tmp_path)
-    assert code == 0 and "resumed from step 2" in text, text
+    # The run can be passed as an operand. Errors name the program as it was typed, and ``jaxgan`` refers to the program.
+    resumed, one, other, mistake, elsewhere = call_all(
+        ["mine.py", "resume", "--steps", 3],
+        ["mine.py", "sample", "--out", "grid.png", "--count", 4],
+        ["mine.py", "sample", "runs/mine", "--out", "again.png", "--count", 4],
+        ["mine.py", "--lr", 3],
+        ["jaxgan", "sample", "runs/mine"],
+        cwd=tmp_path,
+    )
+    assert resumed[0] == 0 and "resumed from step 2" in resumed[1], resumed
     assert json.loads((tmp_path / "runs/mine/config.json").read_text())["options"] == {"checkpoint_every": 1}
     assert (tmp_path / "runs/mine/report.html").exists()
-    for words in (["--out", "grid.png"], ["runs/mine", "--out", "again.png"]):  # the run can be passed as an operand
-        code, text = call("mine.py", "sample", *words, "--count", 4, cwd=tmp_path)
-        assert code == 0, text
+    assert (one[0], other[0]) == (0, 0), (one, other)
     assert (tmp_path / "grid.png").read_bytes() == (tmp_path / "again.png").read_bytes()
-    # Errors name the program as it was typed, and ``jaxgan`` refers to the program.
-    code, text = call("mine.py", "--lr", 3, cwd=tmp_path)
-    assert (code, "help: python mine.py train --help" in text) == (2, True), text
-    code, text = call("-m", "jaxgan", "sample", "runs/mine", cwd=tmp_path)
-    assert (code, "Use its own program: `python mine.py sample --run-dir runs/mine`." in text) == (2, True), text
+    assert mistake[0] == 2 and "help: python mine.py train --help" in mistake[1], mistake
+    own = "Use its own program: `python mine.py sample --run-dir runs/mine`."
+    assert elsewhere[0] == 2 and own in elsewhere[1], elsewhere
 
 
 @pytest.mark.integration
@@ -91,12 +122,15 @@ def test_the_console_trains_resumes_and_samples(tmp_path):
     small = programs.tiny("gan")
     code, text = call("-m", "jaxgan", "train", "gan", "--steps", 2, *small, cwd=tmp_path)
     assert code == 0 and text.endswith("more samples: jaxgan sample runs/gan\n"), text
-    code, text = call("-m", "jaxgan", "resume", "runs/gan", "--steps", 3, cwd=tmp_path)
-    assert code == 0 and "resumed from step 2" in text, text
-    code, text = call("-m", "jaxgan", "sample", "gan", "--count", 4, cwd=tmp_path)
-    assert code == 0 and (tmp_path / "samples.png").exists(), text
-    code, text = call("-m", "jaxgan", "sample", "runs/gan", "--label", 3, cwd=tmp_path)
-    assert (code, "error: --label" in text) == (2, True), text
+    resumed, sampled, mistake = call_all(
+        ["jaxgan", "resume", "runs/gan", "--steps", 3],
+        ["jaxgan", "sample", "gan", "--count", 4],
+        ["jaxgan", "sample", "runs/gan", "--label", 3],
+        cwd=tmp_path,
+    )
+    assert resumed[0] == 0 and "resumed from step 2" in resumed[1], resumed
+    assert sampled[0] == 0 and (tmp_path / "samples.png").exists(), sampled
+    assert mistake[0] == 2 and "error: --label" in mistake[1], mistake
 
 
 def test_a_program_returns_its_command_lines():
