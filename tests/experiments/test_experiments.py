@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import json
+import shutil
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +16,7 @@ from jaxgan import parallel
 from jaxgan.cli import experiment_files
 from jaxgan.data import Batches
 from jaxgan.experiment import Display
-from jaxgan.training import loop, steps as stepping
+from jaxgan.training import checkpoint_files, loop, steps as stepping
 from jaxgan.training.options import RunOptions
 from jaxgan.training.runs import SingleRun
 
@@ -84,13 +85,18 @@ def test_resumed_run_with_augmentation_equals_an_uninterrupted_one(kind, tmp_pat
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in NAMES])
 def test_experiment_trains_resumes_and_samples(name, tmp_path, capsys):
-    flags = programs.tiny(name)
-    run_dir = tmp_path / "run"
-    for steps, folder in ((3, tmp_path / "uninterrupted"), (2, run_dir), (3, run_dir)):
-        code, text = programs.run(capsys, "--steps", steps, "--run-dir", folder, *flags, experiment=name)
-        assert code == 0, text
-    assert "resumed from step 2" in text
-    assert leaves(capsys, run_dir) == leaves(capsys, tmp_path / "uninterrupted")
+    """A copy of a complete run without its last checkpoint is resumed, and ends like the run."""
+    flags = [*programs.tiny(name), "--steps", 3, "--checkpoint-every", 2, "--sample-every", 2]
+    whole, run_dir = tmp_path / "whole", tmp_path / "run"
+    code, text = programs.run(capsys, "--run-dir", whole, *flags, experiment=name)
+    assert code == 0, text
+    shutil.copytree(whole, run_dir)
+    checkpoint_files.remove(run_dir / "checkpoints", 3)
+    for path in (run_dir / "samples").glob("step_0000003*"):
+        path.unlink()
+    code, text = programs.run(capsys, "--run-dir", run_dir, *flags, experiment=name)
+    assert code == 0 and "resumed from step 2" in text, text
+    assert leaves(capsys, run_dir) == leaves(capsys, whole)
     sheets = {"", *(f"_{sheet}" for sheet in tiny(name)[1].display.sheets)}
     drawn = {f"step_{step:07}{sheet}.png" for step in (0, 2, 3) for sheet in sheets}
     assert {path.name for path in (run_dir / "samples").iterdir()} == drawn
