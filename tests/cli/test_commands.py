@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from helpers import programs
 from helpers.files import folder, noise
+from helpers.programs import run_console
 
 from experiments import dcgan
-from jaxgan.cli import commands, main as console, tools
+from jaxgan.cli import commands, tools
 from jaxgan.cli.checkpoint_reference import CheckpointReference, MemberReference, WeightsReference, check_seed
 from jaxgan.cli.commands import COMMANDS, CommandPlace
 from jaxgan.cli.evaluate import Evaluate
@@ -29,16 +30,6 @@ pytestmark = pytest.mark.integration
 
 def flag(name):
     return "--" + name.replace("_", "-")
-
-
-def run_console(capsys, *arguments):
-    try:
-        console.main([str(a) for a in arguments])
-        code = 0
-    except SystemExit as stop:
-        code = int(stop.code or 0)
-    captured = capsys.readouterr()
-    return code, captured.out + captured.err
 
 
 SETTINGS = fields_of(dcgan.Config)
@@ -92,7 +83,7 @@ def runs(tmp_path_factory):
     """Return a directory with untrained runs of several experiments, and images."""
     directory = tmp_path_factory.mktemp("runs")
     for experiment in ("stylegan2", "pix2pix", "dcgan"):
-        programs.begun(directory / experiment, experiment)
+        programs.begun(directory / experiment, experiment, programs.filled_state)
     folder(directory / "images", {"a.png": noise((16, 16))})
     (directory / "file").write_text("no folder")
     return directory

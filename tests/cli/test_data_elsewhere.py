@@ -324,7 +324,7 @@ def take_data_away(run):
 @pytest.mark.parametrize("experiment", experiment_files.names())
 def test_no_experiment_needs_its_data_to_use_a_checkpoint(experiment, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    run = programs.begun(tmp_path / "run", experiment)
+    run = programs.begun(tmp_path / "run", experiment, programs.filled_state)
     translates = experiment in ("cyclegan", "pix2pix", "srgan")
     take_data_away(run)
 

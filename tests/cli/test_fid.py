@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from helpers.programs import run_console
 from PIL import Image
 
 import jaxgan
-from jaxgan.cli import main as console
 
 RECORD = json.dumps({"experiment": "gan", "config": {}})
 
@@ -31,15 +31,6 @@ def sets(tmp_path, monkeypatch):
     return tmp_path
 
 
-def run(capsys, *arguments):
-    try:
-        console.main(list(map(str, arguments)))
-        code = 0
-    except SystemExit as stop:
-        code = stop.code
-    return code, "".join(capsys.readouterr())
-
-
 SAMPLES = "`jaxgan sample gan --count 10000 --out samples.npz` and pass samples.npz."
 REFUSED = {
     "gan": f"gan belongs to the run gan, and its images are sample grids with many samples each, not samples. To use "
@@ -61,7 +52,7 @@ REFUSED = {
 def test_sets_that_are_no_samples_are_refused_in_one_sentence(command, refused, sets, capsys):
     for operands in ([refused, "a"], ["a", refused]):
         argument = "AB"[operands.index(refused)]
-        code, text = run(capsys, command, *operands, "--features", "random")
+        code, text = run_console(capsys, command, *operands, "--features", "random")
         last = text.splitlines()[-1]
         assert code == 2 and last.startswith("error: " + REFUSED[refused].format(argument=argument)), text
         assert "Traceback" not in text
@@ -71,7 +62,7 @@ def test_sets_that_are_no_samples_are_refused_in_one_sentence(command, refused, 
     ("command", "least", "counts"), [("fid", 2, "1 and 8"), ("kid", 2, "1 and 8"), ("prdc", 6, "1 and 8")]
 )
 def test_a_set_of_one_image_is_refused(command, least, counts, sets, capsys):
-    code, text = run(capsys, command, "one", "a", "--features", "random")
+    code, text = run_console(capsys, command, "one", "a", "--features", "random")
     expected = f"error: The metrics {command} require at least {least} samples and {least} examples of the data, got "
     assert code == 2 and text.endswith(f"{expected}{counts}.\n"), text
 
@@ -79,11 +70,11 @@ def test_a_set_of_one_image_is_refused(command, least, counts, sets, capsys):
 def test_the_same_set_twice_is_announced(sets, capsys):
     same = "  The two sets have equal features, so they are probably the same images.\n"
     for command, value in (("fid", "fd_random 0\n"), ("prdc", "precision 1\n")):
-        code, text = run(capsys, command, "a", "a", "--features", "random", "--out", "out.json")
+        code, text = run_console(capsys, command, "a", "a", "--features", "random", "--out", "out.json")
         assert code == 0 and value in text and same in text, text
         assert json.loads((sets / "out.json").read_text())["protocol"]["equal_features"] is True
     Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(sets / "a" / "8.png")
-    code, text = run(capsys, "fid", "a", "one", "--features", "random", "--count", 2)
+    code, text = run_console(capsys, "fid", "a", "one", "--features", "random", "--count", 2)
     assert same not in text
 
 

@@ -7,10 +7,10 @@ import zipfile
 import numpy as np
 import pytest
 from helpers import files
+from helpers.programs import run_console
 from PIL import Image
 
 import jaxgan
-from jaxgan import __main__ as console
 from jaxgan.data import load
 from jaxgan.data.uncropped import ImageSequence
 from jaxgan.evaluation import InceptionFeatures, compare
@@ -152,16 +152,6 @@ def test_every_mode_is_converted(mode, tmp_path):
     assert found[1] == pytest.approx(found[0], rel=1e-6)
 
 
-def run(capsys, *arguments):
-    try:
-        console.main(list(map(str, arguments)))
-        code = 0
-    except SystemExit as stop:
-        code = stop.code
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
-
-
 @pytest.mark.integration
 def test_fid_of_folders_of_different_sizes_on_the_command_line(mixed, weights, tmp_path, capsys):
     folder, _ = mixed
@@ -171,19 +161,19 @@ def test_fid_of_folders_of_different_sizes_on_the_command_line(mixed, weights, t
         Image.fromarray(picture(20, 20)).save(square / f"{i}.png")
     out = tmp_path / "fid.json"
     flags = ("--weights", weights, "--features", "inception-64", "--resize", "clean", "--out", out)
-    code, stdout, _ = run(capsys, "fid", folder, square, *flags)
-    assert code == 0 and stdout.startswith("fid_64 ")
+    code, text = run_console(capsys, "fid", folder, square, *flags)
+    assert code == 0 and text.startswith("fid_64 ")
     assert '"sizes": "different"' in out.read_text()
-    code, cropped, _ = run(capsys, "fid", folder, square, *flags, "--resolution", 20)
-    assert code == 0 and cropped.split()[1] != stdout.split()[1]
+    code, cropped = run_console(capsys, "fid", folder, square, *flags, "--resolution", 20)
+    assert code == 0 and cropped.split()[1] != text.split()[1]
 
 
 @pytest.mark.integration
 @pytest.mark.parametrize(("missing", "name"), [("a", "A"), ("b", "B")])
 def test_the_missing_set_is_named(missing, name, mixed, weights, tmp_path, capsys):
     sets = [tmp_path / "nothing" if missing == which else mixed[0] for which in "ab"]
-    code, _, stderr = run(capsys, "fid", *sets, "--weights", weights, "--features", "inception-64")
-    assert code == 2 and stderr.startswith(f"error: {name} '{tmp_path / 'nothing'}' does not exist."), stderr
+    code, text = run_console(capsys, "fid", *sets, "--weights", weights, "--features", "inception-64")
+    assert code == 2 and text.startswith(f"error: {name} '{tmp_path / 'nothing'}' does not exist."), text
 
 
 def test_features_of_one_size_refuse_images_of_different_sizes(mixed):

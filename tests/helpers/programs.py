@@ -61,13 +61,46 @@ def run(capsys, *arguments: object, experiment: str = "dcgan") -> tuple[int, str
     return code, captured.out + captured.err
 
 
+def run_console(capsys, *arguments: object) -> tuple[int, str]:
+    """Run the program ``jaxgan`` in this process, and return its exit code and its complete output.
+
+    Args:
+      capsys: pytest's fixture, or ``Silent``.
+      *arguments: command line arguments.
+    """
+    from jaxgan.cli.main import main
+
+    try:
+        main([str(a) for a in arguments])
+        code = 0
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    captured = capsys.readouterr()
+    return code, captured.out + captured.err
+
+
+def filled_state(game: Any) -> Any:
+    """Return a state of a game in which all floating-point numbers are 0.1 and all integers 0. Nothing is compiled."""
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    key = jax.random.key(0)
+    state = jax.eval_shape(game.init, key).replace(key=None)
+    filled = jax.tree.map(
+        lambda x: np.full(x.shape, 0.1 if jnp.issubdtype(x.dtype, jnp.floating) else 0, x.dtype), state
+    )
+    return filled.replace(key=key)
+
+
 def begun(folder: Path, experiment: str, state: Any = None, **settings: Any) -> Path:
     """Create a run directory with a checkpoint before the first step, so that untrained networks can be sampled.
 
     Args:
       folder: the directory.
       experiment: name of the experiment, which has the settings of ``Config.tiny()``.
-      state: the state in the checkpoint. By default, the game's initial state.
+      state: the state in the checkpoint, or a function that returns it for the game. By default, the game's initial
+        state.
       **settings: settings that differ from ``Config.tiny()``.
     """
     import jax
@@ -81,7 +114,9 @@ def begun(folder: Path, experiment: str, state: Any = None, **settings: Any) -> 
     built = module.build(config)
     RunDirectory(folder, experiment, config, describe_data(built, config), [], False).close()
     checkpoints = Checkpoints(folder / "checkpoints")
-    checkpoints.save(jax.jit(built.game.init)(jax.random.key(config.seed)) if state is None else state)
+    if state is None:
+        state = jax.jit(built.game.init)(jax.random.key(config.seed))
+    checkpoints.save(state(built.game) if callable(state) else state)
     checkpoints.wait()
     checkpoints.close()
     return folder
