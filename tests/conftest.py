@@ -63,6 +63,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
+def few_measured_steps(monkeypatch):
+    """Measure the time of two steps in dry runs instead of up to 64."""
+    for name in ("MEASURED_STEPS", "LAZY_STEPS"):
+        monkeypatch.setattr(f"jaxgan.training.estimate.{name}", 2)
+
+
+@pytest.fixture
 def few_at_a_time(monkeypatch):
     """Reduce the batch size of Inception. Its batches are padded, which takes most of the time for a few images."""
     monkeypatch.setattr("jaxgan.evaluation.extractors.BATCH_SIZE", 8)

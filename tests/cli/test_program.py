@@ -132,7 +132,7 @@ def test_the_command_report_writes_the_report(finished, capsys):
     assert "d/accuracy_real" in (finished / "report.html").read_text()
 
 
-def test_dry_run_trains_nothing(tmp_path, capsys):
+def test_dry_run_trains_nothing(tmp_path, capsys, few_measured_steps):
     code, text = run(capsys, "--dry-run", "--run-dir", tmp_path / "run", *TINY)
     assert code == 0, text
     for message in ("batch_size", "g: Generator", "parameters", "FLOPs", "images/s", "time: ", "disk space: "):

@@ -83,7 +83,7 @@ def test_commands_configure_the_allocator(tmp_path, capsys, monkeypatch):
 
 @pytest.mark.integration
 def test_a_system_without_unix_modules_trains_samples_and_locks(tmp_path):
-    run, grid = ["--run-dir", str(tmp_path / "run"), "--batch-size", "8", "--steps"], tmp_path / "grid.png"
+    run, grid = ["--run-dir", str(tmp_path / "run"), *programs.tiny("gan"), "--steps"], tmp_path / "grid.png"
     sample = ["sample", *run[:2], "--out", str(grid)]
     commands = [[False, *run, "2"], [False, *run, "3"], [True, *run, "4"], [False, *sample]]
     line = [sys.executable, "-c", WITHOUT_UNIX, json.dumps(commands)]

@@ -28,7 +28,9 @@ def start_both(run_dir, steps):
 
 
 @pytest.mark.integration
-def test_a_signal_to_one_process_stops_all_at_the_same_step_and_one_process_can_resume(tmp_path, capsys):
+def test_a_signal_to_one_process_stops_all_at_the_same_step_and_one_process_can_resume(
+    tmp_path, capsys, few_measured_steps
+):
     run_dir = tmp_path / "run"
     processes = start_both(run_dir, 10**6)
     speed, end = run_dir / "speed.jsonl", time.monotonic() + 120
