@@ -11,7 +11,8 @@ from jaxgan.cli.errors import warnings_as_lines
 from jaxgan.cli.experiment_program import ExperimentProgram
 from jaxgan.core import system
 from jaxgan.core.text import say
-from jaxgan.evaluation import format_result, make_extractor
+from jaxgan.evaluation import format_result
+from jaxgan.evaluation.scores import IMAGE_METRICS
 from jaxgan.experiment import quality
 from jaxgan.monitoring.terminal import reading
 
@@ -26,12 +27,14 @@ class Evaluate:
 
     Attributes:
       checkpoint: Checkpoint that generates the samples.
-      metrics: Metrics to measure: fid (Frechet Inception distance), kid (kernel Inception distance), mifid (FID with a
-        penalty for copies of training examples), prdc (precision, recall, density and coverage), authenticity (fraction
-        of the samples that are not copies of training examples), is (Inception Score), modes (number of classes among
-        the samples, and KL divergence of the distribution of the classes from the uniform distribution), ms_ssim (mean
-        structural similarity of pairs of samples), cas (accuracy, on the real data, of a classifier that is trained on
-        the samples), or ppl (perceptual path length). In experiments that translate images, l1, psnr and ssim compare
+      metrics: Metrics to measure. By default, fid, kid and prdc for images, points and voxels, and other metrics for
+        other examples. The metrics of images are fid (Frechet Inception distance), kid (kernel Inception distance),
+        mifid (FID with a penalty for copies of training examples), prdc (precision, recall, density and coverage),
+        authenticity (fraction of the samples that are not copies of training examples), is (Inception Score), modes
+        (number of classes among the samples, and KL divergence of the distribution of the classes from the uniform
+        distribution), ms_ssim (mean structural similarity of pairs of samples), cas (accuracy, on the real data, of a
+        classifier that is trained on the samples), or ppl (perceptual path length). Points and voxels have the metrics
+        fid, kid, prdc and authenticity. In experiments that translate images, l1, psnr and ssim compare
         each sample with its target image. If the features differ from the features in the publication of the metric,
         the name of the result has a suffix that identifies the features, such as fid_768 and ppl_2048. With the
         features of the small classifier, fid is named fd_classifier (fd: Frechet distance).
@@ -39,7 +42,8 @@ class Evaluate:
         (features of the Inception network, which require its weights), classifier (features of a small classifier,
         which is trained on the labels of the data and cached), or random (features of a fixed random network, which
         requires neither weights nor labels and ranks samples less well). By default, inception-2048 if --weights is
-        passed, otherwise classifier if the data have labels, otherwise random.
+        passed, otherwise classifier if the data have labels, otherwise random. Points and voxels have only the features
+        points or voxels.
       weights: File with the weights of the Inception network (.pth or .npz), from pytorch-fid or torch-fidelity. By
         default, the file that `jaxgan weights inception` has downloaded, if --features names an Inception layer.
       resize: Method that resizes images for the Inception network: tf1 (as in the original FID) or clean (as in
@@ -56,7 +60,7 @@ class Evaluate:
     """
 
     checkpoint: MemberReference = dataclasses.field(default_factory=MemberReference)
-    metrics: tuple[str, ...] = ("fid", "kid", "prdc")
+    metrics: tuple[str, ...] | None = None
     features: str | None = None
     weights: str | None = None
     resize: Literal["tf1", "clean"] = "tf1"
@@ -65,12 +69,13 @@ class Evaluate:
     out: str | None = None
 
     def execute(self, program: ExperimentProgram) -> None:
-        quality.check_metrics(self.metrics, self.count)
+        quality.check_count(self.count)
         if self.seed is not None:
             check_seed(self.seed)
         needs = "data" if self._reads_data() else "inputs"
         experiment, state, member, config = self.checkpoint.restore(program, needs, complete_images=True)
-        quality.validate_metrics(experiment, self.metrics, self.count)
+        metrics = self.metrics if self.metrics is not None else quality.default_metrics(experiment)
+        quality.validate_metrics(experiment, metrics, self.count)
         path = self.checkpoint.path(program)
         name = f"{program.name} in {path}"
         if member:
@@ -85,15 +90,15 @@ class Evaluate:
                     stacklevel=1,
                 )
             features = None
-            if quality.needs_features(self.metrics):
+            if quality.needs_features(quality.choose_metrics(experiment, metrics)):
                 cache = system.classifier_directory()
-                features = make_extractor(
-                    self.features, self.weights, self.resize, experiment.source, cache, progress=progress
+                features = experiment.make_features(
+                    self.features, weights=self.weights, resize=self.resize, cache=cache, progress=progress
                 )
             result = quality.evaluate(
                 experiment,
                 state,
-                self.metrics,
+                metrics,
                 features,
                 count=self.count,
                 seed=config.seed if self.seed is None else self.seed,
@@ -109,8 +114,11 @@ class Evaluate:
     def _reads_data(self) -> bool:
         """Return whether the metrics, or the training of the classifier that computes the features, need the data.
 
-        Without ``features`` and ``weights``, the labels of the data decide whether a classifier is trained.
+        The data decide about the metrics of other examples than images, and whether a classifier is trained without
+        ``features`` and ``weights``. So True is returned unless all metrics are known to need only samples.
         """
+        if self.metrics is None or quality.reads_data(self.metrics):
+            return True
         features = self.features or ("inception" if self.weights else "classifier")
-        is_trained = features == "classifier" and quality.needs_features(self.metrics)
-        return is_trained or quality.reads_data(self.metrics)
+        known = {name: metric for name, metric in IMAGE_METRICS.items() if name in self.metrics}
+        return features == "classifier" and quality.needs_features(known)

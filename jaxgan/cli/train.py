@@ -17,7 +17,6 @@ from jaxgan.cli.experiment_program import ExperimentProgram
 from jaxgan.core import system
 from jaxgan.core.text import say
 from jaxgan.data.readers import set_readers
-from jaxgan.evaluation import make_extractor
 from jaxgan.experiment import dp_training, quality
 from jaxgan.experiment.advice import advice
 from jaxgan.experiment.experiment import Experiment
@@ -278,16 +277,17 @@ def _make_evaluator(
     """
     if options.evaluate_every is None:
         return None
-    experiment, metrics = run.experiment, options.metrics or ("fid",)
+    experiment = run.experiment
+    metrics = options.metrics or quality.default_metrics(experiment)[:1]
     if config.jpeg_draft:
         complete = dataclasses.replace(config, jpeg_draft=False)
         loaded = program.build_with_classes(locate_data(complete, data_paths), experiment.source.classes)
         experiment = make_run(complete, loaded, program.build).experiment
     quality.validate_metrics(experiment, metrics, options.evaluate_count)
     features = None
-    if quality.needs_features(metrics):
+    if quality.needs_features(quality.choose_metrics(experiment, metrics)):
         cache = system.classifier_directory()
-        features = make_extractor(options.features, options.weights, "tf1", experiment.source, cache)
+        features = experiment.make_features(options.features, weights=options.weights, cache=cache)
     evaluator = Evaluator(experiment, metrics, features, options.evaluate_count, config.seed)
     evaluator.rehearse(run.member_states(run.init(run.keys))[0])
     return evaluator

@@ -183,7 +183,7 @@ class Experiment:
         return {**self.medium.metrics, **self.metrics}
 
     def make_features(self, name: str | None = None, **options: Any) -> "FeatureExtractor":
-        """Return the feature extractor that compares samples with ``reference``.
+        """Return the feature extractor that compares samples with data. Extractors are trained on ``source``.
 
         Args:
           name: the name of the features; None selects the default of the experiment or its medium.
@@ -192,7 +192,7 @@ class Experiment:
         Raises:
           ValueError: if there are no features of this name.
         """
-        return (self.features or self.medium.features)(self.reference, name, **options)
+        return (self.features or self.medium.features)(self.source, name, **options)
 
     def with_held_out(self, count: int) -> "Experiment":
         """Return the experiment with examples that are excluded from training, see ``data.source.hold_out``.

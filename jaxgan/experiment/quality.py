@@ -1,11 +1,12 @@
 """Evaluate the samples of an experiment.
 
-Three kinds of metrics exist: metrics that compare the set of samples with the data, the perceptual path length of the
-generator, and metrics that compare each sample with its target image (``PAIRED_METRICS``).
+The medium of the experiment and the experiment itself define the metrics, see ``Experiment.all_metrics``. Three kinds
+of metrics exist: metrics that compare the set of samples with the data, the perceptual path length of the generator,
+and metrics that compare each sample with its target image, see ``jaxgan.evaluation.scores``.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from jaxgan.evaluation.classifier import READ_BATCH
 from jaxgan.evaluation.extractors import FeatureExtractor
 from jaxgan.evaluation.metric_names import figure_name
 from jaxgan.evaluation.preprocessing import as_bytes
-from jaxgan.evaluation.scores import PAIRED_METRICS
+from jaxgan.evaluation.scores import AnyMetric, PairedMetric, PathMetric
 from jaxgan.experiment.experiment import Experiment
 from jaxgan.metrics import perceptual_path_length
 from jaxgan.metrics.perceptual_path_length import CENTRAL_SHARE
@@ -38,9 +39,10 @@ METRICS = tuple(scores.IMAGE_METRICS)  # names of the metrics of images
 
 
 class SampleSource:
-    """A ``Source`` (data set) of samples, which are drawn when they are read, in the units of the data.
+    """A ``Source`` (data set) of samples, which are drawn when they are read.
 
-    Sample i of a conditional model has the class i modulo the number of classes.
+    Samples are in the units of the data, such as uint8 for images, see ``Medium.decode``. Sample i of a conditional
+    model has the class i modulo the number of classes.
 
     Args:
       experiment: the experiment, which draws the samples.
@@ -83,7 +85,8 @@ class SampleSource:
           epsilon: distance between the two points, as a fraction of the path. The first point is random.
 
         Returns:
-          The samples at the first points and the samples at the second points, each float32 in [-1, 1], [B, ...].
+          The samples at the first points and the samples at the second points, as the generator returns them, float32
+          [B, ...].
         """
         keys, labels = keys_of(self._seed, indices), self._labels(indices)
         first, last = (self._experiment.sampling.latents(fold_in_keys(keys, n)) for n in (1, 2))
@@ -125,21 +128,25 @@ def path_length(samples: SampleSource, features: FeatureExtractor, progress: sco
     return perceptual_path_length(start, end, PATH_EPSILON)
 
 
-def paired_figures(samples: SampleSource, targets: Source, metrics: Sequence[str]) -> dict[str, float]:
+def paired_figures(
+    samples: Source, targets: Source, metrics: Mapping[str, AnyMetric], key: str = "image"
+) -> dict[str, float]:
     """Compare each sample with the target of the same index, and return a dictionary from metrics to their means.
 
     Args:
       samples: the samples.
       targets: the target images.
-      metrics: names of metrics. Names that are not in ``PAIRED_METRICS`` are ignored.
+      metrics: the metrics by name. Metrics that are no ``PairedMetric`` are ignored.
+      key: the name of the images in a batch.
     """
-    sums = {name: 0.0 for name in PAIRED_METRICS if name in metrics}
-    if not sums:
+    paired = {name: metric for name, metric in metrics.items() if isinstance(metric, PairedMetric)}
+    if not paired:
         return {}
+    sums = dict.fromkeys(paired, 0.0)
     for indices in _batches(len(samples)):
-        generated, expected = samples.read(indices)["image"], as_bytes(targets.read(indices)["image"])
-        for name in sums:
-            values = PAIRED_METRICS[name].measure(generated.astype(np.float64), expected.astype(np.float64))
+        generated, expected = samples.read(indices)[key], as_bytes(targets.read(indices)[key])
+        for name, metric in paired.items():
+            values = metric.measure(generated.astype(np.float64), expected.astype(np.float64))
             sums[name] += float(np.sum(values))
     return {name: value / len(samples) for name, value in sums.items()}
 
@@ -166,40 +173,108 @@ def compared_examples(experiment: Experiment) -> dict[str, Any]:
     return {"split": split, "trained_on": trained_on}
 
 
-def needs_features(metrics: Sequence[str]) -> bool:
-    """Return whether any of the metrics needs a feature extractor or a classifier. Other metrics need only pixels."""
-    of_pixels = {name for name, metric in scores.METRICS.items() if set(metric.needs) <= scores.NO_FEATURES}
-    return not set(metrics) <= {*PAIRED_METRICS, *of_pixels}
+def choose_metrics(experiment: Experiment, metrics: Sequence[str]) -> dict[str, AnyMetric]:
+    """Return metrics of an experiment by their names.
+
+    Args:
+      experiment: the experiment, whose ``all_metrics`` are the metrics that exist.
+      metrics: the names of metrics.
+
+    Raises:
+      ValueError: if the experiment has no metric of a name, or if there is no name.
+    """
+    known = experiment.all_metrics
+    _check_names(metrics, known)
+    return {name: known[name] for name in metrics}
+
+
+def default_metrics(experiment: Experiment) -> tuple[str, ...]:
+    """Return the names of the metrics that are computed if none are chosen. The first one ranks checkpoints.
+
+    Args:
+      experiment: the experiment. The defaults of its medium are returned, or the metrics of the experiment if the
+        medium has none.
+
+    Raises:
+      ValueError: if there are no metrics.
+    """
+    names = experiment.medium.default_metrics or tuple(experiment.all_metrics)
+    if not names:
+        raise ValueError(
+            f"The samples cannot be evaluated, because no metrics are defined for {experiment.medium.noun}. Pass "
+            "`metrics` to the `Experiment` in the function `build`, or define them in its medium."
+        )
+    return names
+
+
+def needs_features(metrics: Mapping[str, AnyMetric]) -> bool:
+    """Return whether any of the metrics needs a feature extractor or a classifier.
+
+    Args:
+      metrics: the metrics by name.
+    """
+    of_sets = [metric for metric in metrics.values() if isinstance(metric, scores.Metric)]
+    has_paths = any(isinstance(metric, PathMetric) for metric in metrics.values())
+    return has_paths or any(set(metric.needs) - scores.NO_FEATURES for metric in of_sets)
 
 
 def reads_data(metrics: Sequence[str]) -> bool:
-    """Return whether any of the metrics compares the samples with the data. Other metrics use only the samples."""
-    return any(metric in PAIRED_METRICS or scores.METRICS[metric].reads_data for metric in metrics if metric != "ppl")
+    """Return whether any of the metrics compares the samples with the data. Other metrics use only the samples.
+
+    Args:
+      metrics: names of metrics. Metrics that are no metrics of images are assumed to use the data.
+    """
+    found = [scores.IMAGE_METRICS.get(name) for name in metrics]
+    return not all(
+        isinstance(metric, PathMetric) or (isinstance(metric, scores.Metric) and not metric.reads_data)
+        for metric in found
+    )
 
 
-def set_metrics(metrics: Sequence[str]) -> list[str]:
-    """Return the metrics that compare the set of samples with the data."""
-    return [metric for metric in metrics if metric in scores.METRICS]
+def set_metrics(metrics: Mapping[str, AnyMetric]) -> dict[str, scores.Metric]:
+    """Return the metrics that compare the set of samples with the data, by name.
+
+    Args:
+      metrics: the metrics by name.
+    """
+    return {name: metric for name, metric in metrics.items() if isinstance(metric, scores.Metric)}
 
 
-def check_metrics(metrics: Sequence[str], count: int | None) -> None:
+def check_count(count: int | None) -> None:
+    """Check a number of samples.
+
+    Args:
+      count: the number of samples; None if it is not set.
+
+    Raises:
+      ValueError: if ``count`` is below 2 or above ``MAX_COUNT``.
+    """
+    if count is not None and not 2 <= count <= MAX_COUNT:
+        raise ValueError(f"`count` must be between 2 and {MAX_COUNT:,}, got {count:,}.")
+
+
+def _check_names(metrics: Sequence[str], known: Iterable[str]) -> None:
+    unknown = [metric for metric in metrics if metric not in known]
+    if unknown or not metrics:
+        raise ValueError(
+            f"`metrics` must be one or more of {', '.join(known)}, got {', '.join(unknown) or 'no metric'}."
+        )
+
+
+def check_metrics(metrics: Sequence[str], count: int | None, known: Collection[str] = METRICS) -> None:
     """Check names of metrics and a number of samples. This does not need an experiment.
 
     Args:
       metrics: the names of the metrics.
       count: the number of samples; None if it is not set.
+      known: the names of the metrics that exist. By default, the metrics of images.
 
     Raises:
-      ValueError: if ``count`` is below 2 or above ``MAX_COUNT``, if a metric is not in ``METRICS``, or if there is no
+      ValueError: if ``count`` is below 2 or above ``MAX_COUNT``, if a metric is not in ``known``, or if there is no
         metric.
     """
-    if count is not None and not 2 <= count <= MAX_COUNT:
-        raise ValueError(f"`count` must be between 2 and {MAX_COUNT:,}, got {count:,}.")
-    unknown = [metric for metric in metrics if metric not in METRICS]
-    if unknown or not metrics:
-        raise ValueError(
-            f"`metrics` must be one or more of {', '.join(METRICS)}, got {', '.join(unknown) or 'no metric'}."
-        )
+    check_count(count)
+    _check_names(metrics, known)
 
 
 def validate_metrics(experiment: Experiment, metrics: Sequence[str], count: int | None) -> None:
@@ -214,19 +289,21 @@ def validate_metrics(experiment: Experiment, metrics: Sequence[str], count: int 
       ValueError: if ``check_metrics`` rejects the arguments, if a metric cannot be computed for this experiment, or if
         the experiment has fewer than ``count`` images to translate.
     """
-    check_metrics(metrics, count)
+    check_metrics(metrics, count, experiment.all_metrics)
+    chosen = choose_metrics(experiment, metrics)
     has_pairs = experiment.image_to_image is not None and experiment.image_to_image.paired
-    paired = [name for name in metrics if name in PAIRED_METRICS]
+    paired = [name for name, metric in chosen.items() if isinstance(metric, PairedMetric)]
     if paired and not has_pairs:
         raise ValueError(
             f"`metrics` {', '.join(paired)} cannot be computed, because they compare each sample with its target "
             "image, and the samples of this experiment have no target images."
         )
     if experiment.inputs is not None:
-        if "ppl" in metrics:
+        paths = [name for name, metric in chosen.items() if isinstance(metric, PathMetric)]
+        if paths:
             raise ValueError(
-                "`metrics` ppl cannot be computed, because it needs samples that are generated from latents, and this "
-                "experiment translates images."
+                f"`metrics` {paths[0]} cannot be computed, because it needs samples that are generated from latents, "
+                "and this experiment translates images."
             )
         if count is not None and count > experiment.num_samples:
             raise ValueError(
@@ -248,19 +325,22 @@ def write_result(result: Mapping[str, Any], out: Path) -> None:
         out.write_text(json.dumps(result, indent=2) + "\n")
 
 
-def ranking_score(result: Mapping[str, Any], metric: str) -> float:
+def ranking_score(
+    result: Mapping[str, Any], metric: str, known: Mapping[str, AnyMetric] = scores.IMAGE_METRICS
+) -> float:
     """Return the number by which checkpoints are ranked. A lower number is better.
 
     The number is the metric, or the negative of the metric if a higher metric is better.
 
     Args:
       result: the result of ``evaluate``.
-      metric: one of the metrics that were evaluated.
+      metric: the name of one of the metrics that were evaluated.
+      known: the metrics by name. By default, the metrics of images.
     """
-    known = scores.METRICS.get(metric)
-    figure = figure_name(known.ranks_by or metric if known else metric, result["protocol"])
-    known = known or PAIRED_METRICS.get(metric)
-    return -result[figure] if known and known.higher_is_better else result[figure]
+    ranked = known[metric]
+    name = ranked.ranks_by if isinstance(ranked, scores.Metric) and ranked.ranks_by else metric
+    figure = result[figure_name(name, result["protocol"])]
+    return -figure if ranked.higher_is_better else figure
 
 
 def evaluate(
@@ -281,8 +361,8 @@ def evaluate(
     Args:
       experiment: the experiment, which draws the samples. Averaged weights are used if the state has them.
       state: the state with the weights.
-      metrics: names of metrics in ``METRICS``.
-      features: the feature extractor. None is allowed if all metrics need only pixels; see ``needs_features``.
+      metrics: names of metrics in ``experiment.all_metrics``.
+      features: the feature extractor. None is allowed if no metric needs features; see ``needs_features``.
       count: number of samples. If None, the number of examples in the data, but at most 50,000.
       seed: seed of the samples.
       name: a name of the samples, for messages and for the settings of the measurement.
@@ -297,16 +377,17 @@ def evaluate(
       ValueError: if a metric cannot be computed for this experiment, or the samples are not finite.
     """
     validate_metrics(experiment, metrics, count)
+    chosen, key = choose_metrics(experiment, metrics), experiment.medium.key
     samples = SampleSource(experiment, state, count or min(MAX_SAMPLES, experiment.num_samples), seed, name, sample)
-    reals = experiment.reference if data is None else data
-    result = scores.compare(samples, reals, set_metrics(metrics), features, progress=progress)
+    reals, of_sets = experiment.reference if data is None else data, set_metrics(chosen)
+    result = scores.compare(samples, reals, list(of_sets), features, progress=progress, key=key, known=of_sets)
     protocol = result.pop("protocol")
-    if "ppl" in metrics:
+    for metric in (metric for metric, kind in chosen.items() if isinstance(kind, PathMetric)):
         if features is None:
-            raise ValueError("`features` must be a feature extractor for the metric ppl, got None.")
-        result[figure_name("ppl", features.protocol)] = path_length(samples, features, progress)
-        protocol["ppl"] = {"epsilon": PATH_EPSILON, "space": "z", "central_share": CENTRAL_SHARE}
-    result |= paired_figures(samples, experiment.reference, metrics)
+            raise ValueError(f"`features` must be a feature extractor for the metric {metric}, got None.")
+        result[figure_name(metric, features.protocol)] = path_length(samples, features, progress)
+        protocol[metric] = {"epsilon": PATH_EPSILON, "space": "z", "central_share": CENTRAL_SHARE}
+    result |= paired_figures(samples, experiment.reference, chosen, key)
     protocol["data"] |= compared_examples(experiment)
     protocol["samples"] |= {"step": int(state.step), "seed": seed, "averaged": sorted(state.ema)}
     return {**result, "protocol": protocol}

@@ -12,7 +12,7 @@ import numpy as np
 from jaxgan.core.files import naming
 from jaxgan.core.state import State
 from jaxgan.core.text import say
-from jaxgan.data.source import Subset
+from jaxgan.data import Source, Subset
 from jaxgan.evaluation import scores
 from jaxgan.evaluation.extractors import FeatureExtractor
 from jaxgan.experiment import quality
@@ -42,7 +42,7 @@ class Evaluator:
         count: int | None,
         seed: int,
     ):
-        quality.check_metrics(metrics, count)
+        quality.check_count(count)
         self._experiment, self._metrics, self._features = experiment, metrics, features
         self._count, self._seed = count, seed
         self._sample, self._reals = experiment.sampler(count or SAMPLE_BATCH), None
@@ -59,13 +59,18 @@ class Evaluator:
         Raises:
           ValueError: if a metric cannot be computed for this experiment, or if there are too few samples.
         """
-        least = max(2, scores.min_count(self._metrics))
+        chosen = quality.choose_metrics(self._experiment, self._metrics)
+        least = max(2, scores.min_count(self._metrics, chosen))
         count = self._count or min(quality.MAX_SAMPLES, self._experiment.num_samples)
         if count < least:
             raise ValueError(f"`count` must be at least {least} for {', '.join(self._metrics)}, got {count}.")
-        if "cas" in self._metrics and not (self._experiment.sampling.classes and self._experiment.reference.classes):
-            raise ValueError("`metrics` cas requires labels, but the samples of this experiment have no labels.")
-        quick = [name for name in self._metrics if name != "cas"]
+        of_sets = quality.set_metrics(chosen)
+        of_classes = [name for name, metric in of_sets.items() if metric.needs_labels]
+        if of_classes and not (self._experiment.sampling.classes and self._experiment.reference.classes):
+            raise ValueError(
+                f"`metrics` {of_classes[0]} requires labels, but the samples of this experiment have no labels."
+            )
+        quick = [name for name in self._metrics if not (name in of_sets and of_sets[name].trains)]
         if not quick:
             return
         data, few = self._experiment.reference, max(least, 16)
@@ -73,10 +78,16 @@ class Evaluator:
         with warnings.catch_warnings():  # this is not thread-safe, but no other thread runs yet
             warnings.simplefilter("ignore", UserWarning)
             subset = Subset(data, np.arange(min(few, len(data))))
-            stats = scores.collect_stats(subset, quality.set_metrics(quick), self._features)
+            stats = self._collect_stats(subset, quick)
             quality.evaluate(
                 self._experiment, state, quick, self._features, count=count, sample=self._sample, data=stats
             )
+
+    def _collect_stats(self, source: Source, metrics: Sequence[str]) -> scores.SampleStats:
+        """Return the statistics of examples of the data that metrics need."""
+        of_sets = quality.set_metrics(quality.choose_metrics(self._experiment, metrics))
+        key = self._experiment.medium.key
+        return scores.collect_stats(source, list(of_sets), self._features, key=key, known=of_sets)
 
     def open(self, path: Path, step: int, say: Callable[[str], None]) -> None:
         """Set the output of the evaluations.
@@ -103,8 +114,7 @@ class Evaluator:
           score.
         """
         if self._reals is None:
-            names = quality.set_metrics(self._metrics)
-            self._reals = scores.collect_stats(self._experiment.reference, names, self._features)
+            self._reals = self._collect_stats(self._experiment.reference, self._metrics)
         results = {}
         for member, state in states.items():
             try:
@@ -123,7 +133,8 @@ class Evaluator:
                 self._say(f"step {step}: the evaluation{of_member} failed: {error}")
         if results:
             self._write(step, results, members)
-        ranking = [quality.ranking_score(result, self._metrics[0]) for result in results.values()]
+        known = self._experiment.all_metrics
+        ranking = [quality.ranking_score(result, self._metrics[0], known) for result in results.values()]
         return min((score for score in ranking if np.isfinite(score)), default=np.inf)
 
     def _write(self, step: int, results: Mapping[int, dict[str, Any]], members: int) -> None:

@@ -45,7 +45,8 @@ class RunOptions:
     score, the Frechet distance between the pixels of downsampled samples and of downsampled data."""
     metrics: tuple[str, ...] | None = None
     """Metrics of each evaluation; see ``jaxgan evaluate --help``. The first metric is the score that selects the best
-    checkpoint. By default, fid."""
+    checkpoint. By default, fid for images, points and voxels. Metrics that train a network, such as cas, can take
+    minutes in each evaluation."""
     features: str | None = None
     """Features that the metrics compare: classifier (features of a small classifier, which is trained on the labels
     of the data), random (features of a fixed random network), or features of the Inception network such as

@@ -20,6 +20,10 @@ from jaxgan.training.evaluator import Evaluator
 IMAGES = np.random.default_rng(0).integers(0, 256, (24, 16, 16, 3), np.uint8)
 
 
+def named(*names):
+    return {name: scores.IMAGE_METRICS[name] for name in names}
+
+
 class Pixels:
     """Features that are pixels, so that they need no weights."""
 
@@ -46,10 +50,10 @@ def translation():
 
 
 def test_metrics_are_grouped_by_what_they_need():
-    assert not quality.needs_features(["l1", "psnr", "ms_ssim", "cas"])
+    assert not quality.needs_features(named("l1", "psnr", "ms_ssim", "cas"))
     for name in ("fid", "is", "ppl"):
-        assert quality.needs_features(["l1", name])
-    assert quality.set_metrics(["psnr", "fid", "ppl", "ms_ssim"]) == ["fid", "ms_ssim"]
+        assert quality.needs_features(named("l1", name))
+    assert list(quality.set_metrics(named("psnr", "fid", "ppl", "ms_ssim"))) == ["fid", "ms_ssim"]
     assert set(quality.METRICS) == {*SET_METRICS, *scores.PAIRED_METRICS, "ppl"}
 
 
@@ -57,6 +61,8 @@ def test_unknown_metrics_and_small_counts_are_rejected():
     quality.check_metrics(quality.METRICS, 2)
     with pytest.raises(ValueError, match="`count` must be between 2 and 1,000,000, got 1"):
         quality.check_metrics(["fid"], 1)
+    with pytest.raises(ValueError, match="`count` must be between 2 and 1,000,000, got 1,000,001"):
+        quality.check_count(1_000_001)
     with pytest.raises(ValueError, match=r"`metrics` must be one or more of fid, .*, ssim, got no metric\."):
         quality.check_metrics([], None)
     with pytest.raises(ValueError, match=r"got fud, l3\."):
@@ -88,11 +94,11 @@ def test_paired_metrics_are_means_over_pairs_of_sample_and_target(translation, m
     samples = quality.SampleSource(experiment, state, 20, 0, "samples")
     drawn = samples.read(np.arange(20))["image"].astype(np.float64)
     real = experiment.reference.read(np.arange(20))["image"].astype(np.float64)
-    found = quality.paired_figures(samples, experiment.reference, ["fid", "ssim", "l1", "psnr"])
+    found = quality.paired_figures(samples, experiment.reference, named("fid", "ssim", "l1", "psnr"))
     assert found["l1"] == pytest.approx(np.abs(drawn - real).mean() / 127.5)
     assert found["psnr"] == pytest.approx(psnr(drawn, real, low=0, high=255).mean())
     assert found["ssim"] == pytest.approx(ssim(drawn, real, low=0, high=255).mean())
-    assert quality.paired_figures(samples, experiment.reference, ["fid"]) == {}
+    assert quality.paired_figures(samples, experiment.reference, named("fid")) == {}
 
 
 def test_higher_is_better_is_correct_for_each_paired_metric():

@@ -38,8 +38,7 @@ class Pixels:
 @pytest.fixture
 def of_pixels(monkeypatch):
     """Make all evaluations use pixels as features, whichever features are requested."""
-    for command in ("train", "evaluate"):
-        monkeypatch.setattr(f"jaxgan.cli.{command}.make_extractor", lambda *_, **__: Pixels())
+    monkeypatch.setattr("jaxgan.evaluation.extractors.make_extractor", lambda *_, **__: Pixels())
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,13 @@
 """Tests of the evaluator: the ranking of checkpoints, and metrics that cannot be computed."""
 
+import dataclasses
 import types
 
 import jax
 import pytest
 from helpers import games
 
+from jaxgan import media
 from jaxgan.evaluation import metric_names
 from jaxgan.experiment.quality import ranking_score
 from jaxgan.training.evaluator import Evaluator
@@ -54,7 +56,7 @@ def test_the_ranking_score_is_lower_for_better_checkpoints(metric, figure, proto
     ],
 )
 def test_rehearse_raises_for_metrics_that_cannot_be_computed(metrics, message):
-    experiment = games.points_experiment()
+    experiment = dataclasses.replace(games.points_experiment(), medium=media.Images())
     evaluator = Evaluator(experiment, metrics, types.SimpleNamespace(protocol=CLASSIFIER), 4, 0)  # pyright: ignore
     with pytest.raises(ValueError) as error:
         evaluator.rehearse(experiment.game.init(jax.random.key(0)))
