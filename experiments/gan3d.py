@@ -10,12 +10,11 @@ Score      precision 0.30, recall 0.49: voxels of 1,797 samples against the digi
 """
 
 import dataclasses
-import functools
 from typing import Any, Literal, Self
 
 import optax
 
-from jaxgan import data, losses, media, total
+from jaxgan import data, losses, total
 from jaxgan.cli.program import main
 from jaxgan.core.keys import uniform_latents
 from jaxgan.data import voxels
@@ -23,13 +22,13 @@ from jaxgan.experiment import (
     COUNT,
     FRACTION,
     NON_NEGATIVE,
-    Display,
     Experiment,
     Settings,
     is_enabled,
     two_player_experiment,
 )
 from jaxgan.games import optimizers
+from jaxgan.media import Voxels
 from jaxgan.models import gan3d
 
 
@@ -125,11 +124,8 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         raise ValueError(f"`channels` must be 1 for voxels, which are empty or solid, got {config.channels}.")
     if source is None:
         source = voxels.load(config.data, resolution=config.resolution, category=config.category)
-    if len(source.shape) != 4:
-        raise ValueError(
-            f"{source.name} has examples of shape {source.shape}, but this experiment requires cubes of voxels, of "
-            "shape (n, n, n, 1)."
-        )
+    medium = Voxels("xyz".index(config.up_axis))
+    medium.check(source)
     generator = gan3d.Generator(source.shape[0], config.g_channels, config.base_resolution, config.dtype)
     discriminator = gan3d.Discriminator(config.d_channels, config.base_resolution, config.d_norm, config.dtype)
 
@@ -156,7 +152,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         when=lambda terms: terms["accuracy"] > config.d_pause_accuracy,
     )
     g_optimizer = optax.adam(config.learning_rate, config.beta1)
-    experiment = two_player_experiment(
+    return two_player_experiment(
         config,
         source,
         generator,
@@ -165,11 +161,8 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         losses={"d": discriminator_loss, "g": generator_loss},
         optimizers={"d": d_optimizer, "g": g_optimizer},
         sample_latents=sample_latents,
+        medium=medium,
     )
-    up = "xyz".index(config.up_axis)
-    view, film = (functools.partial(render, up_axis=up) for render in (media.render_solids, media.render_turning))
-    display = Display(view=view, film=film)
-    return dataclasses.replace(experiment, display=display)
 
 
 if __name__ == "__main__":

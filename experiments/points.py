@@ -17,6 +17,7 @@ import optax
 from jaxgan import data, latents, losses, total
 from jaxgan.cli.program import main
 from jaxgan.experiment import COUNT, DEPTH, NON_NEGATIVE, Experiment, Settings, two_player_experiment
+from jaxgan.media import Points
 from jaxgan.models import mlp
 
 
@@ -82,11 +83,8 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         z_dim=COUNT, width=COUNT, n_critic=DEPTH, decay_steps=COUNT, gamma=NON_NEGATIVE, gp_weight=NON_NEGATIVE
     )
     source = config.load_examples(source)
-    if len(source.shape) != 1:
-        raise ValueError(
-            f"{source.name} has examples of shape {source.shape}, but this experiment requires points: ring, grid, "
-            "swiss_roll, or an array of shape [N, D]."
-        )
+    medium = Points()
+    medium.check(source)
     hidden = (config.width,) * 4
     generator = mlp.Generator(source.shape, hidden, lambda x: x, config.dtype)
     discriminator = mlp.Discriminator(hidden, config.dtype)
@@ -128,6 +126,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         z_dim=config.z_dim,
         losses={"d": discriminator_loss, "g": generator_loss},
         optimizers={"d": adam(turns), "g": adam(1)},
+        medium=medium,
         turns=(("d",),) * turns + (("g",),),
     )
 

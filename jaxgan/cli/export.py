@@ -16,6 +16,7 @@ from jaxgan.core.text import say
 from jaxgan.experiment import parameter_file
 from jaxgan.experiment.settings_file import without_secrets
 from jaxgan.experiment.translation import directions
+from jaxgan.media import record
 from jaxgan.monitoring.data_paths import hide_folders, list_folders
 from jaxgan.monitoring.run_directory import read_data_paths
 from jaxgan.reporting import model_card
@@ -117,6 +118,7 @@ def _write_generator(restored: Restored, out: Path, metadata: dict[str, Any], ca
     """Write the generator, and return lines that describe it."""
     experiment, state = restored.experiment, restored.state
     nets, sampling = experiment.game.unwrapped.functions(state), experiment.sampling
+    metadata["medium"] = record(experiment.medium)
     export.write_generator(
         out,
         lambda seed, indices: sampling.latents(keys_of(seed, indices)),

@@ -18,6 +18,7 @@ from jaxgan.core.text import say
 from jaxgan.editing.interpolation import interpolation_loop, lerp, slerp
 from jaxgan.editing.projection_files import read_projection
 from jaxgan.experiment.projector import images_of_projections, styles_of
+from jaxgan.media import RawArrays, from_record
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,8 +30,10 @@ class Sample:
     Attributes:
       out: File to write. A .png or .jpg file shows a grid of samples. A .gif or .webp file shows an interpolation
         between the latents of samples; a conditional model also changes the class, unless --label is passed. An .npz
-        file contains an array named images (float32 in [-1, 1], of shape [N, height, width, C]) and, for a conditional
-        model, an array named labels.
+        file contains the samples and, for a conditional model, an array named labels. For images, the array of the
+        samples is named images (float32 in [-1, 1], of shape [N, height, width, C]). Other kinds of data have further
+        formats, such as .csv or .txt. By default, the file samples with the first format of the data, such as
+        samples.png.
       checkpoint: Checkpoint that generates the samples.
       count: Number of samples. For an interpolation, the number of latents that it passes through. By default, 64, or 8
         with --direction, or 12 with --style-mix (6 sources and 6 destinations).
@@ -48,7 +51,7 @@ class Sample:
       COMMAND --count 1000 --out samples.npz
     """
 
-    out: str = "samples.png"
+    out: str | None = None
     checkpoint: WeightsReference = dataclasses.field(default_factory=WeightsReference)
     count: int | None = None
     seed: int = 0
@@ -57,7 +60,7 @@ class Sample:
     control: StyleControl = DEFAULT
 
     def execute(self, program: ExperimentProgram) -> None:
-        out = Path(self.out)
+        out = None if self.out is None else Path(self.out)
         self.control.check()
         check_seed(self.seed)
         if self.styles:
@@ -66,14 +69,17 @@ class Sample:
                     "`styles` cannot be combined with `count`, `label` or flags for styles, such as "
                     "`truncation_psi`, because the images are generated from the styles in the files."
                 )
+            out = out or Path("samples.png")
             media.check_suffix(out, (*media.PICTURES, ".npz"), "with `styles`")
             restored = self.checkpoint.restore(program, needs="nothing")
             sample_projections(restored, list(map(Path, self.styles)), out, program.signature)
             return
-        media.check_suffix(out, (*media.PICTURES, *media.ANIMATIONS, ".npz"))
         # The data are needed if a direction is found with a classifier, because the classifier is trained on the data.
         needs = "inputs" if self.control.direction is None else "data"
         restored = self.checkpoint.restore(program, needs=needs)
+        suffixes = restored.experiment.medium.suffixes
+        out = out or Path(f"samples{suffixes[0]}")
+        media.check_suffix(out, suffixes)
         sample_checkpoint(self, restored, out, program.signature)
 
 
@@ -107,16 +113,13 @@ def sample_checkpoint(command: Sample, restored: Restored, out: Path, made_by: s
             f"The samples of {member or 'the run'} are not finite, because the training has diverged. Pass `step` to "
             "use an earlier checkpoint."
         )
-    if suffix == ".npz":
-        media.write_samples(out, drawn.samples, made_by, labels if classes else None)
-    else:
-        view = experiment.display.view
-        if is_animation and experiment.display.film:
-            view = experiment.display.film
-        columns = drawn.columns
-        if columns is None and command.label is None and 1 < len(classes) <= len(drawn.samples) // drawn.frames:
-            columns = len(classes)  # one column for each class
-        media.write_samples(out, view(drawn.samples), made_by, frames=drawn.frames, columns=columns)
+    columns = drawn.columns
+    if columns is None and command.label is None and 1 < len(classes) <= len(drawn.samples) // drawn.frames:
+        columns = len(classes)  # one column for each class
+    has_labels = bool(classes) and len(labels) == len(drawn.samples)  # the frames of an animation have none
+    experiment.medium.save(
+        out, drawn.samples, made_by, labels if has_labels else None, frames=drawn.frames, columns=columns
+    )
     is_interpolation = is_animation and control.direction is None
     line = f"{out}: interpolation between {count} latents, " if is_interpolation else f"{out}: {count} samples of "
     line += f"{member + ', ' if member else ''}step {int(state.step)}, seed {command.seed}"
@@ -170,17 +173,21 @@ def sample_artefact(args: argparse.Namespace) -> None:
       ValueError: if the file is not an exported generator, or an argument does not apply to it.
       OSError: if a file cannot be read or written.
     """
-    media.check_suffix(args.out, (*media.PICTURES, ".npz"))
     check_seed(args.seed)
     artefact = export.read_generator(args.artefact)
+    medium = from_record(artefact.metadata.get("medium"), artefact.metadata["shape"])
+    suffixes = [suffix for suffix in medium.suffixes if suffix not in media.ANIMATIONS]
+    out = Path(f"samples{suffixes[0]}") if args.out is None else args.out
+    media.check_suffix(out, suffixes)
     samples = artefact.sample(args.seed, args.count, args.label)
     labels = class_labels(args.count, artefact.classes, args.label) if artefact.classes else None
-    if args.out.suffix.lower() in media.PICTURES and samples.ndim not in (2, 4):
-        raise ValueError(
-            f"`out` must be an .npz file, because samples of shape {samples.shape[1:]} are not images, got {args.out}."
+    medium.save(out, samples, str(artefact.metadata.get("made_by", "an exported generator")), labels)
+    if isinstance(medium, RawArrays):
+        say(
+            "The samples are of a kind that this version of jaxgan does not know, so they are written as the generator "
+            "returns them. To write other formats, pass the run to the program that trained it, as `sample --run-dir`."
         )
-    media.write_samples(args.out, samples, str(artefact.metadata.get("made_by", "an exported generator")), labels)
-    line = f"{args.out}: {args.count:,} samples of {args.artefact}, seed {args.seed}"
+    line = f"{out}: {args.count:,} samples of {args.artefact}, seed {args.seed}"
     if args.label is not None and labels is not None:
         line += f", class {artefact.classes[labels[0]]} (index {labels[0]})"
     say(line)

@@ -199,9 +199,9 @@ def _add_flags_of_sample(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         metavar="PATH",
-        default=Path("samples.png"),
-        help="File to write: a grid of samples (.png or .jpg), or arrays with the samples and their labels (.npz). "
-        "(default: %(default)s)",
+        help="File to write: a grid of samples (.png or .jpg), arrays with the samples and their labels (.npz), or "
+        "another format of the data, such as .csv or .txt. By default, the file samples with the first format of the "
+        "data, such as samples.png.",
     )
     parser.add_argument(
         "--count", type=int, metavar="INT", default=64, help="Number of samples. (default: %(default)s)"

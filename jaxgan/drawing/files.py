@@ -16,16 +16,17 @@ def check_suffix(out: Path, suffixes: Sequence[str], of: str = "") -> None:
 
     Args:
       out: the file.
-      suffixes: at least two suffixes that are allowed, with a dot.
+      suffixes: the suffixes that are allowed, with a dot.
       of: words that describe the file in the message, such as "of `styles`"; empty for none.
 
     Raises:
       ValueError: if the file has another suffix.
     """
     if out.suffix.lower() not in suffixes:
-        known = f"{', '.join(suffixes[:-1])} or {suffixes[-1]}"
+        known = " or ".join(filter(None, [", ".join(suffixes[:-1]), suffixes[-1]]))
+        article = "an" if known == ".npz" else "a"
         description = f" {of}" if of else ""
-        raise ValueError(f"`out` must be a {known} file{description}, got {out}.")
+        raise ValueError(f"`out` must be {article} {known} file{description}, got {out}.")
 
 
 def write_samples(

@@ -23,7 +23,8 @@ from jaxgan.games import accounting, privacy
 def make_private(experiment: Experiment, config: Settings) -> Experiment:
     """Return the experiment with private games, or unchanged if ``config.dp_noise_multiplier`` is 0.
 
-    A private experiment has no ``display.sheets``, because image sheets can show the training examples.
+    A private experiment draws no ``display.sheets`` and does not show its data, because such pictures can contain
+    training examples.
 
     Args:
       experiment: the experiment of a run.
@@ -68,7 +69,7 @@ def make_private(experiment: Experiment, config: Settings) -> Experiment:
         experiment,
         game=make_game_private(experiment.game),
         game_at=private_game_at if experiment.game_at else None,
-        display=dataclasses.replace(experiment.display, sheets={}),  # sheets can show training examples
+        display=dataclasses.replace(experiment.display, sheets={}, shows_data=False),
     )
 
 

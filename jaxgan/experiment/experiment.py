@@ -79,25 +79,23 @@ class Sampling:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Display:
-    """The functions that show samples and other images.
+    """The pictures that an experiment draws besides its samples, which its medium draws.
 
     Attributes:
-      view: function that maps samples on the host, [N, ...], to the contents of a sample grid. The contents are images,
-        [N, height, width, C], or points, [N, 2].
-      film: function that maps the samples of an animation, one per frame, to images. If None, ``view`` is used.
-      sheets: dictionary from names to functions that draw image sheets. An image sheet is an additional grid of images
-        that an experiment draws whenever it draws samples. Each function ``(nets, batch, keys) -> images`` returns
-        images of shape [N, height, width, C], which are arranged in rows of eight. ``batch`` always contains the same
-        32 examples, evenly spaced over the source. The function can call ``media.stack_rows`` to place its results
-        below the examples.
+      sheets: dictionary from names to functions that draw image sheets. An image sheet is an additional picture that an
+        experiment draws whenever it draws samples. Each function ``(nets, batch, keys) -> samples`` returns examples as
+        the generator does, such as images of shape [N, height, width, C], which the medium draws in rows of eight.
+        ``batch`` always contains the same 32 examples, evenly spaced over the source and normalised. The function can
+        call ``media.stack_rows`` to place its results below the examples.
+      shows_data: whether pictures may show examples of the data, as ``Medium.compare`` draws them. It is False in
+        private training.
 
     Raises:
       ValueError: if the name of a sheet contains other characters than letters, digits and underscores.
     """
 
-    view: Callable[[np.ndarray], np.ndarray] = lambda samples: samples
-    film: Callable[[np.ndarray], np.ndarray] | None = None
     sheets: Mapping[str, Callable[[Nets, Any, jax.Array], jax.Array]] = dataclasses.field(default_factory=dict)
+    shows_data: bool = True
 
     def __post_init__(self):
         for name in self.sheets:

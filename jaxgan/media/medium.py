@@ -218,11 +218,12 @@ class Medium:
         else:
             found = [draw(part) for part in np.split(samples, frames)]
             parts = [part for part in found if isinstance(part, np.ndarray)]
+            columns = None
         if not parts:
             known = [suffix for suffix in self.suffixes if suffix not in (*PICTURES, *ANIMATIONS)]
+            kinds = "an .npz" if known == [".npz"] else f"a {' or '.join(known)}"
             raise ValueError(
-                f"`out` must be a {' or '.join(known)} file, because samples of shape {samples.shape[1:]} are not "
-                f"images, got {path}."
+                f"`out` must be {kinds} file, because samples of shape {samples.shape[1:]} are not images, got {path}."
             )
         grids = np.stack([make_grid(part, columns) for part in parts])
         with writing_out(path):
@@ -265,10 +266,10 @@ def picture(medium: Medium, samples: np.ndarray, columns: int | None = None) -> 
     Args:
       medium: the medium of the samples.
       samples: samples on the host, [N, ...], N > 0. Values that are not finite are replaced by finite numbers.
-      columns: number of columns of the picture; None makes it approximately square.
+      columns: number of columns of tiles; None makes the picture approximately square.
     """
     drawn = medium.view(np.nan_to_num(samples))
-    return make_grid(drawn, columns) if isinstance(drawn, np.ndarray) else drawn
+    return make_grid(drawn, columns if medium.tiles else None) if isinstance(drawn, np.ndarray) else drawn
 
 
 def normalized_shape(medium: Medium, source: Source) -> tuple[int, ...]:

@@ -37,6 +37,8 @@ class Points(Medium):
         return normalize(dict(batch))
 
     def view(self, samples: np.ndarray) -> np.ndarray | None:
+        if samples.ndim == 4:
+            return samples  # images of points that an experiment draws itself
         return render_points(samples)[None] if samples.shape[1:] == (2,) else None
 
     def arrays(self, samples: np.ndarray) -> dict[str, np.ndarray]:

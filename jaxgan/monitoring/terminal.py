@@ -26,6 +26,7 @@ PATIENCE = 1.0  # seconds that an operation may take before a message about it i
 HALF_BLOCK = "\u2580"  # the character that shows two pixels
 BAR_WIDTH = 12  # width of the progress bar in characters
 LINES_OF_ESTIMATE = 10  # number of the latest progress lines from which the remaining time is estimated
+LINES_OF_TEXT = 16  # number of lines of a text that are shown in the place of a picture
 READING_LINES_EVERY = 10.0  # seconds between progress lines of an evaluation, if the output is not a terminal
 
 
@@ -180,8 +181,18 @@ class Terminal:
             self._bar.stop()
             self._bar = None
 
-    def picture(self, image: np.ndarray) -> None:
-        """Show a uint8 image of shape [H, W, C] if the output is a terminal with at least W columns and half blocks."""
+    def picture(self, image: np.ndarray | str) -> None:
+        """Show a picture if the output is a terminal.
+
+        Args:
+          image: a text, of which the first 16 lines are shown; or pixels, uint8 [H, W, C], which are shown if the
+            terminal has at least W columns and can show half blocks.
+        """
+        if isinstance(image, str):
+            if self._console.is_terminal:
+                for line in image.splitlines()[:LINES_OF_TEXT]:
+                    self.say(line[: self._console.width])
+            return
         fits = image.shape[1] <= self._console.width and _can_draw(self._console.encoding)
         if self._console.is_terminal and fits and not self._quiet:
             self._console.print(half_blocks(image))

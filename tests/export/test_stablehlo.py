@@ -15,7 +15,9 @@ from PIL import Image
 
 from jaxgan import __main__ as console, export
 from jaxgan.core.keys import keys_of, latents
+from jaxgan.drawing import make_grid
 from jaxgan.export import container
+from jaxgan.media import Voxels, record
 
 
 def console_code(capsys, *arguments):
@@ -104,17 +106,17 @@ def test_labels_of_a_conditional_generator(tmp_path):
         small(tmp_path / "b.jaxgan").sample(0, 1, label=0)
 
 
-def test_labels_are_written_and_voxels_cannot_be_written_as_images(tmp_path, capsys):
+def test_labels_are_written_and_other_arrays_cannot_be_written_as_images(tmp_path, capsys):
     small(tmp_path / "a.jaxgan", ("one", "two"))
     code, _ = console_code(capsys, "sample", tmp_path / "a.jaxgan", "--out", tmp_path / "a.npz", "--count", 3)
     assert code == 0
     np.testing.assert_array_equal(np.load(tmp_path / "a.npz")["labels"], [0, 1, 0])
-    voxels = tmp_path / "voxels.jaxgan"
+    other = tmp_path / "other.jaxgan"
     export.write_generator(
-        voxels, lambda seed, i: jnp.zeros((i.shape[0], 2)), lambda z: jnp.zeros((z.shape[0], 2, 2, 2, 1))
+        other, lambda seed, i: jnp.zeros((i.shape[0], 2)), lambda z: jnp.zeros((z.shape[0], 2, 2, 2, 3))
     )
-    code, output = console_code(capsys, "sample", voxels, "--out", tmp_path / "a.png")
-    assert code == 2 and "--out must be an .npz file, because samples of shape (2, 2, 2, 1) are not images" in output
+    code, output = console_code(capsys, "sample", other, "--out", tmp_path / "a.png")
+    assert code == 2 and "--out must be an .npz file, because samples of shape (2, 2, 2, 3) are not images" in output
     assert not (tmp_path / "a.png").exists()
 
 
@@ -269,6 +271,35 @@ def test_custom_calls_are_neither_written_nor_read(target, tmp_path):
     ) as raised:
         export.read_generator(path)
     assert "\x1b" not in str(raised.value)
+
+
+def cubes(path, medium):
+    """Write a generator of cubes of voxels, with a record of a medium."""
+    about = {"medium": medium}
+    draw, generate = lambda seed, i: jnp.zeros((i.shape[0], 2)), lambda z: jnp.ones((z.shape[0], 2, 2, 2, 1))
+    export.write_generator(path, draw, generate, about=about)
+    return path
+
+
+def test_the_recorded_medium_draws_the_samples(tmp_path, capsys):
+    path = cubes(tmp_path / "a.jaxgan", record(Voxels(0)))
+    code, output = console_code(capsys, "sample", path, "--out", tmp_path / "a.png", "--count", 4)
+    assert code == 0, output
+    with Image.open(tmp_path / "a.png") as found:
+        expected = make_grid(Voxels(0).view(np.ones((4, 2, 2, 2, 1))))
+        np.testing.assert_array_equal(np.asarray(found)[..., None], expected)
+    code, output = console_code(capsys, "sample", cubes(tmp_path / "b.jaxgan", {"name": "voxels", "up_axis": 5}))
+    assert code == 2 and "The record of the medium voxels is damaged: `up_axis` must be 0, 1 or 2, got 5" in output
+
+
+def test_samples_of_an_unknown_medium_are_written_as_arrays(tmp_path, capsys, monkeypatch):
+    path = cubes(tmp_path / "a.jaxgan", {"name": "days", "unit": "MW"})
+    monkeypatch.chdir(tmp_path)
+    code, output = console_code(capsys, "sample", path, "--count", 3)
+    assert code == 0 and "a kind that this version of jaxgan does not know" in output
+    assert np.load("samples.npz")["samples"].shape == (3, 2, 2, 2, 1)
+    code, output = console_code(capsys, "sample", path, "--out", "a.csv")
+    assert code == 2 and "--out must be an .npz file, got a.csv" in output
 
 
 def test_programs_that_use_linear_algebra_can_be_read(tmp_path):

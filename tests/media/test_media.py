@@ -67,7 +67,7 @@ def test_a_view_is_a_picture_of_each_sample_or_of_all(name):
             assert drawn.ndim == 4 and len(drawn) == (COUNT if medium.tiles else 1) and drawn.shape[-1] in (1, 3)
             assert drawn.dtype == np.uint8 or np.abs(drawn).max() <= 1
             sheet = media.picture(medium, samples, 3)
-            np.testing.assert_array_equal(sheet, media.make_grid(medium.view(samples), 3))
+            np.testing.assert_array_equal(sheet, media.make_grid(medium.view(samples), 3 if medium.tiles else None))
             wrong = np.where(np.arange(samples.size).reshape(samples.shape) % 5, samples, np.nan)
             assert media.picture(medium, wrong, 3).shape == sheet.shape
 
@@ -80,7 +80,7 @@ def test_samples_are_written_with_every_suffix(name, tmp_path):
         path, frames = tmp_path / "new" / f"a{suffix}", COUNT if suffix in media.ANIMATIONS else 1
         if name == "vectors" and suffix != ".npz":
             with pytest.raises(
-                ValueError, match=r"`out` must be a \.npz file, because samples of shape \(7,\) are not"
+                ValueError, match=r"`out` must be an \.npz file, because samples of shape \(7,\) are not"
             ):
                 medium.save(path, samples, "jaxgan", labels, frames=frames)
             continue

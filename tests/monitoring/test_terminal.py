@@ -252,6 +252,21 @@ def test_an_image_is_shown_if_it_fits_into_the_terminal(monkeypatch, capsys):
     assert screen.getvalue().count("\u2580") == 5
 
 
+def test_the_first_lines_of_a_text_are_shown_in_a_terminal(monkeypatch, capsys):
+    text = "\n".join(f"line {i} \x1b[31m" + "x" * 90 for i in range(20))
+    Terminal(100, 0).picture(text)
+    assert capsys.readouterr().out == ""  # the output is not a terminal
+    monkeypatch.setenv("COLUMNS", "80")
+    screen = FakeTerminal()
+    monkeypatch.setattr(sys, "stdout", screen)
+    terminal = Terminal(100, 0)
+    terminal.close()
+    before = screen.getvalue()
+    terminal.picture(text)
+    shown = screen.getvalue().removeprefix(before)
+    assert shown.count("line") == 16 and "line 15" in shown and shown.count("x") < 16 * 80 and "\x1b[31m" not in shown
+
+
 def test_reading_prints_a_line_every_ten_seconds(now, capsys):
     with reading() as progress:
         now(9.0)

@@ -1,5 +1,7 @@
 """Tests of sample grids and image sheets: their layout and their metadata."""
 
+import dataclasses
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -11,16 +13,17 @@ from jaxgan.core import system
 from jaxgan.core.keys import latents
 from jaxgan.data import Arrays
 from jaxgan.experiment import Display, Experiment, Sampling
+from jaxgan.media import Medium
 from jaxgan.monitoring.terminal import Terminal
 from jaxgan.training.runs import PopulationRun, SingleRun
-from jaxgan.training.sample_grids import GRID_IMAGES, SampleWriter
+from jaxgan.training.sample_grids import GRID_SAMPLES, SampleWriter
 
 IMAGES = Arrays(games.images(16))  # 8 x 8
 
 
-def experiment(generate, source=IMAGES, classes=(), **display):
+def experiment(generate, source=IMAGES, classes=(), medium=None, **display):
     sampling = Sampling(lambda keys: latents(keys, 2), generate, classes=classes)
-    return Experiment(games.points_game(), source, sampling, Display(**display))
+    return Experiment(games.points_game(), source, sampling, Display(**display), medium=medium)  # pyright: ignore
 
 
 def as_images(nets, z, label=None):
@@ -46,7 +49,7 @@ def grid_shape(experiment, tmp_path, members=1):
 
 def test_a_grid_is_square_without_classes(tmp_path):
     assert grid_shape(experiment(as_images), tmp_path) == (8 * 9 - 1, 8 * 9 - 1, 1)
-    assert GRID_IMAGES == 8 * 8
+    assert GRID_SAMPLES == 8 * 8
 
 
 def test_the_columns_of_a_conditional_model_are_its_classes(tmp_path):
@@ -107,6 +110,43 @@ def test_the_last_grid_is_shown_at_the_terminal(step, shown, tmp_path, monkeypat
     samples, state, _ = writer(experiment(as_images), tmp_path / "samples", steps=5)
     samples.write(state, step)
     assert pictures == [(71, 71, 1)] * shown
+
+
+@dataclasses.dataclass(frozen=True)
+class Letters(Medium):
+    """Numbers of letters, one line for each sample."""
+
+    tiles = False
+
+    def view(self, samples):
+        return "\n".join("".join(map(chr, row)) for row in samples.astype(int) + 97)
+
+
+def test_samples_of_text_are_written_and_shown_as_text(tmp_path, monkeypatch):
+    def generate(nets, z):
+        return jnp.where(z > 0, jnp.nan, 1)  # values that are not finite are drawn as 0
+
+    shown = []
+    monkeypatch.setattr(Terminal, "picture", lambda self, text: shown.append(text))
+    letters = experiment(generate, sheets={"two": lambda nets, batch, keys: jnp.full((2, 3), 2.0)}, medium=Letters())
+    samples, state, _ = writer(letters, tmp_path / "samples", members=2, steps=0)
+    samples.write(state, 0)
+    files = {file.name: file.read_text() for file in (tmp_path / "samples").iterdir()}
+    text = files["step_0000000.txt"]
+    assert set(text) == {"a", "b", "\n"} and set(map(len, text.split())) == {2} and text.count("\n\n") == 1
+    assert len(text.split()) == 2 * GRID_SAMPLES and shown == [text.rstrip("\n")]
+    assert files["step_0000000_two.txt"] == "ccc\nccc\n" and len(files) == 2
+
+
+def test_a_medium_draws_the_grid_and_the_sheets(tmp_path):
+    cubes = Arrays(np.zeros((16, 4, 4, 4, 1), np.float32))
+    sheets = {"data": lambda nets, batch, keys: batch["image"]}
+    solids = experiment(lambda nets, z: jnp.zeros((len(z), 4, 4, 4, 1)) + z[0, 0], cubes, sheets=sheets)
+    samples, state, _ = writer(solids, tmp_path)
+    assert samples.grid([state]).shape == (8 * 65 - 1, 8 * 65 - 1, 1)
+    samples.write(state, 0)
+    with Image.open(tmp_path / "step_0000000_data.png") as image:
+        assert image.size == (8 * 65 - 1, 4 * 65 - 1)
 
 
 def test_arrays_with_two_channels_are_not_written(tmp_path):
