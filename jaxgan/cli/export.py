@@ -13,6 +13,7 @@ from jaxgan.core.files import writing_out
 from jaxgan.core.json_files import JsonError, read_json
 from jaxgan.core.keys import keys_of
 from jaxgan.core.text import say
+from jaxgan.drawing import PICTURES
 from jaxgan.experiment import parameter_file
 from jaxgan.experiment.settings_file import without_secrets
 from jaxgan.experiment.translation import directions
@@ -54,6 +55,8 @@ class Export:
         shorten = functools.partial(hide_folders, folders=list_folders(config, read_data_paths(path), path))
         variables, settings = experiment.variables(state), shorten(without_secrets(dataclasses.asdict(config)))
         translates, as_parameters = bool(experiment.translations), out.suffix == ".safetensors"
+        suffix = experiment.medium.suffixes[0]
+        example = f"grid{suffix}" if suffix in PICTURES else f"samples{suffix}"
         card = model_card.make_card(
             experiment,
             name=program.name,
@@ -62,9 +65,9 @@ class Export:
             config=settings,
             step=int(state.step),
             variables=variables,
-            usage=model_card.parameters_usage(_command(program, out.name, translates))
+            usage=model_card.parameters_usage(_command(program, out.name, translates, example))
             if as_parameters
-            else model_card.export_usage(out.name, translates),
+            else model_card.export_usage(out.name, translates, example),
             member=member,
             evaluation=shorten(_read_evaluation(path / "evaluation.json")),
             shorten=shorten,
@@ -87,9 +90,9 @@ class Export:
             say(line)
 
 
-def _command(program: ExperimentProgram, file: str, translates: bool) -> str:
-    """Return the command line that uses a parameter file."""
-    name, out = ("translate", "--out made/") if translates else ("sample", "--out grid.png")
+def _command(program: ExperimentProgram, file: str, translates: bool, example: str) -> str:
+    """Return the command line that uses a parameter file. ``example`` is the name of a file of samples."""
+    name, out = ("translate", "--out made/") if translates else ("sample", f"--out {example}")
     file = shlex.quote(file)
     images = "--images photos/ " if translates else ""
     if program.is_console:

@@ -303,14 +303,14 @@ class MetricsFile:
         means = {name: finite_mean(value) for name, value in row.items() if name != "step"}
         self._tensorboard.write(row["step"], {name: mean for name, mean in means.items() if mean is not None})
 
-    def write_speed(self, step: int, images_per_second: float) -> None:
+    def write_speed(self, step: int, examples_per_second: float) -> None:
         """Write the mean speed between the previous call of this method and the given step.
 
         Args:
           step: the number of steps taken so far.
-          images_per_second: the number of training examples processed per second, for all members together.
+          examples_per_second: the number of training examples processed per second, for all members together.
         """
-        self._speed.write({"step": step, "images_per_second": round(images_per_second, 1)})
+        self._speed.write({"step": step, "examples_per_second": round(examples_per_second, 1)})
 
     def write_diagnosis(self, row: Mapping[str, Any]) -> None:
         """Write a finding of the ``TrainingMonitor``.

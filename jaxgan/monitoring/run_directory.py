@@ -7,7 +7,7 @@ config.json        The experiment's name, its settings, the number and shape of 
                    Written at the start. A differentially private run also records its planned and its spent privacy
                    budget.
 metrics.jsonl      The metrics of each step. Written at least every 10 steps.
-speed.jsonl        The number of images per second, measured whenever the progress is printed.
+speed.jsonl        The number of examples per second, measured whenever the progress is printed.
 diagnosis.jsonl    The findings of the monitor, every 50 steps; see jaxgan.monitoring.diagnostics.
 evaluations.jsonl  The metrics of the checkpoints that are evaluated every `evaluate_every` steps, and the protocol,
                    which describes how the metrics were computed.

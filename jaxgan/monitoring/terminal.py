@@ -1,4 +1,4 @@
-"""Print the progress and the messages of a run, and show images in the terminal."""
+"""Print the progress and the messages of a run, and show pictures in the terminal."""
 
 import collections
 import contextlib
@@ -40,19 +40,20 @@ class _Console(Console):
 class Terminal:
     """Shows the progress of a run: a live progress bar in a terminal, plain lines if the output is a pipe or a file.
 
-    The measurement of the number of images per second and of the remaining time begins at the last ``restart``. The
+    The measurement of the number of examples per second and of the remaining time begins at the last ``restart``. The
     time inside ``paused`` is excluded.
 
     Args:
       steps: the last step.
       start: the step that the run starts or resumes after.
       quiet: whether to print nothing.
+      noun: the plural noun for examples, as in "40 images/s".
     """
 
-    def __init__(self, steps: int, start: int, quiet: bool = False):
+    def __init__(self, steps: int, start: int, quiet: bool = False, noun: str = "images"):
         self._console = _Console(file=sys.stdout, highlight=False, soft_wrap=True)
-        self._steps, self._step, self._quiet = steps, start, quiet
-        # The time in seconds, the step and the number of images at the start and at each of the latest progress lines.
+        self._steps, self._step, self._quiet, self._noun = steps, start, quiet, noun
+        # The time in seconds, the step and the number of examples, at the start and at each of the latest lines.
         self._shown = collections.deque([(time.perf_counter(), start, 0)], maxlen=LINES_OF_ESTIMATE)
         self._bar, self._text = None, ""
         if self._console.is_terminal and not quiet:
@@ -116,38 +117,38 @@ class Terminal:
         seconds = time.perf_counter() - start
         self._shown = collections.deque([(then + seconds, *rest) for then, *rest in self._shown], LINES_OF_ESTIMATE)
 
-    def restart(self, step: int, images: int) -> None:
+    def restart(self, step: int, examples: int) -> None:
         """Start a new measurement of the speed.
 
         Args:
           step: number of steps that were taken so far.
-          images: number of images that were read so far.
+          examples: number of examples that were read so far.
         """
         self._shown.clear()
-        self._shown.append((time.perf_counter(), step, images))
+        self._shown.append((time.perf_counter(), step, examples))
 
-    def show(self, row: Mapping[str, Any], images: int, problems: str = "") -> float | None:
+    def show(self, row: Mapping[str, Any], examples: int, problems: str = "") -> float | None:
         """Show the metrics of a step, unless another step was shown a short time before. Always show the last step.
 
         Args:
           row: the metrics of the step.
-          images: number of images that were read so far, summed over the members of a population.
+          examples: number of examples that were read so far, summed over the members of a population.
           problems: the current problems of the training, as ``TrainingMonitor.summary`` returns them.
 
         Returns:
-          The number of images per second since the previous step that was shown; None if this step was not shown, or if
-          too little time has passed since the previous one for a measurement.
+          The number of examples per second since the previous step that was shown; None if this step was not shown, or
+          if too little time has passed since the previous one for a measurement.
         """
         self._step = row["step"]
-        now, (then, step, images_then) = time.perf_counter(), self._shown[-1]
+        now, (then, step, examples_then) = time.perf_counter(), self._shown[-1]
         is_due = now - then >= (BAR_EVERY if self._bar else PLAIN_LINES_EVERY)
         is_last = self._step == self._steps
         if self._step == step or not (is_due or is_last):
             return None
         seconds = max(now - then, 1e-9)
-        rate, left = (images - images_then) / seconds, self._seconds_left(now)
+        rate, left = (examples - examples_then) / seconds, self._seconds_left(now)
         if is_due:
-            self._shown.append((now, self._step, images))
+            self._shown.append((now, self._step, examples))
         self._print_progress(rate if is_due else None, left, summarize(row), problems)
         return rate if is_due else None
 
@@ -157,7 +158,7 @@ class Terminal:
         return (self._steps - self._step) * (now - then) / max(self._step - step, 1)
 
     def _print_progress(self, rate: float | None, left: float, metrics: Sequence[str], problems: str) -> None:
-        speed = [] if rate is None else [f"{rate:,.0f} images/s"]
+        speed = [] if rate is None else [f"{rate:,.0f} {self._noun}/s"]
         if left:
             speed.append(f"{format_duration(left)} left")
         if problems:
@@ -227,8 +228,8 @@ def say_nothing(text: str) -> None:
 def reading() -> Iterator[Callable[..., None]]:
     """Show the progress of an evaluation on standard error in a ``with`` block.
 
-    The context manager yields the function ``progress(name, seen, total, counted="images")``. Call this function with
-    the name of a set of images, the number of images that were processed, and the total number of images. For a
+    The context manager yields the function ``progress(name, seen, total, counted="examples")``. Call this function with
+    the name of a set of examples, the number of examples that were processed, and their total number. For a
     computation that consists of steps, pass the numbers of steps and ``counted="steps"``; for a download, ``"bytes"``.
     In a terminal, each name has a live bar, which is removed at the end. Otherwise, a line is printed every
     ``READING_LINES_EVERY`` seconds and before the first step.
@@ -243,7 +244,7 @@ def reading() -> Iterator[Callable[..., None]]:
     tasks: dict[str, Any] = {}
     last = time.perf_counter()
 
-    def progress(name: str, seen: int, total: int, counted: Literal["images", "steps", "bytes"] = "images") -> None:
+    def progress(name: str, seen: int, total: int, counted: Literal["examples", "steps", "bytes"] = "examples") -> None:
         nonlocal last
         if console.is_terminal:
             if name not in tasks:
@@ -253,7 +254,7 @@ def reading() -> Iterator[Callable[..., None]]:
         is_first_step = counted == "steps" and not seen
         if is_first_step or time.perf_counter() - last >= READING_LINES_EVERY:
             last = time.perf_counter()
-            done = {"images": "processed", "bytes": "bytes downloaded"}
+            done = {"examples": "processed", "bytes": "bytes downloaded"}
             count = f"step {seen:,} of {total:,}" if counted == "steps" else f"{seen:,} of {total:,} {done[counted]}"
             say(f"{name}: {count}", sys.stderr)
 

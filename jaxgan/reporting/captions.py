@@ -1,6 +1,6 @@
-"""Define the texts of reports: titles, captions of charts and image sheets, and the format of numbers.
+"""Define the texts of reports: titles, captions of charts and sheets, and the format of numbers.
 
-An image sheet is an additional grid of images that an experiment draws beside its samples.
+A sheet is an additional picture that an experiment draws beside its samples.
 """
 
 from collections.abc import Collection
@@ -56,8 +56,8 @@ READINGS = {
     "over_held_out": "The discriminator's mean logit of training examples, minus its mean logit of held-out examples "
     "(over_held_out) or of fakes (over_fakes). The closer over_held_out is to over_fakes, the more the discriminator "
     "has memorised the training examples.",
-    "speed": "Number of images that the training reads per second. Checkpoints, sample grids and other programs on the "
-    "machine can lower the speed for a short time.",
+    "speed": "Number of examples that the training reads per second. Checkpoints, sample grids and other programs on "
+    "the machine can lower the speed for a short time.",
 }
 # Captions that replace READINGS for the only player of a game.
 SINGLE_PLAYER_READINGS = {
@@ -113,11 +113,11 @@ SHEETS = {
     "the generator's weights amplify most (SeFa), from \u22123 to 3 standard deviations of w. Directions with nearly "
     "equal effects may swap places from one step to another.",
 }
-OTHER_SHEET = "Images that the experiment draws. They use the same examples at every step."
+OTHER_SHEET = "Pictures that the experiment draws. They use the same examples at every step."
 
 
 def title(term: str) -> str:
-    """Return the heading of a term of a loss, of a metric or of an image sheet."""
+    """Return the heading of a term of a loss, of a metric or of a sheet."""
     return TITLES.get(term, term[:1].upper() + term[1:].replace("_", " "))
 
 

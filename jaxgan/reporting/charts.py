@@ -208,4 +208,4 @@ def _measure_charts(names: Collection[str]) -> list[Chart]:
 def _speed_chart(names: Collection[str]) -> list[Chart]:
     if SPEED not in names:
         return []
-    return [Chart("Speed", [Line(SPEED, "images per second", "ink")], captions.READINGS["speed"])]
+    return [Chart("Speed", [Line(SPEED, "examples per second", "ink")], captions.READINGS["speed"])]

@@ -162,7 +162,7 @@ def _chart(column: str, lines: Sequence[Line], runs: Sequence[Columns]) -> Chart
       runs: the columns of each run in the chart. The caption depends on the number of players in these columns.
     """
     if column == SPEED:
-        return Chart("Images per second", lines, captions.READINGS["speed"])
+        return Chart("Examples per second", lines, captions.READINGS["speed"])
     section, _, term = column.partition("/")
     kind: Kind = "linear"
     if term.startswith("accuracy"):

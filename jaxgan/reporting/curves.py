@@ -19,7 +19,7 @@ POINTS = 1500  # maximum number of points in a curve, about one point per pixel 
 LAST_STEPS = 100  # number of values at the end of a column that are stored individually, for means over the last steps
 CHUNK = 2**16  # number of values of a column that are stored individually before they are added to its buckets
 DIGITS = 5  # number of significant digits of each number of a curve
-SPEED = "speed/images_per_second"  # name of the column that contains the speed
+SPEED = "speed/examples_per_second"  # name of the column that contains the speed
 EVALUATION = "evaluation/"  # prefix of the columns that contain the metrics of evaluations
 DIAGNOSIS = "doctor/"  # prefix of the columns that contain the measurements of the training monitor
 
@@ -177,7 +177,11 @@ def read_columns(path: Path) -> Columns:
     measures = to_columns(iterate_rows(path / "diagnosis.jsonl"))
     columns |= {DIAGNOSIS + name: x for name, x in measures.items() if name not in metrics}
     # The file of a run that was killed and resumed may contain two rows for a step. The later row is used.
-    speed = {row["step"]: row.get("images_per_second") for row in iterate_rows(path / "speed.jsonl")}
+    # Earlier versions wrote the speed under another name.
+    speed = {
+        row["step"]: row.get("examples_per_second", row.get("images_per_second"))
+        for row in iterate_rows(path / "speed.jsonl")
+    }
     return columns | to_columns({"step": step, SPEED: speed[step]} for step in sorted(speed))
 
 

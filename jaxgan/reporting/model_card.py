@@ -18,6 +18,7 @@ from jaxgan.data.origin import describe_origin
 from jaxgan.data.source import Unpaired
 from jaxgan.evaluation.metric_names import with_current_names
 from jaxgan.experiment.experiment import Experiment
+from jaxgan.media import normalized_shape
 from jaxgan.version import __version__
 
 BEGINS = "# Model card: "  # start of every card; must not change, because older cards are recognised by this text
@@ -30,8 +31,8 @@ MISUSE = (
     "evidence, or as the likeness of a person who has not consented (deepfakes). They must not be added to data sets "
     "without being marked as synthetic. Do not use the samples for decisions about people, because a sample is not a "
     "measurement.\n\n"
-    "Images and animations that jaxgan writes contain metadata that declare them as synthetic, in the vocabulary of "
-    "the IPTC (`trainedAlgorithmicMedia`). Keep these metadata, and declare the images as synthetic wherever you show "
+    "Pictures and animations that jaxgan writes contain metadata that declare them as synthetic, in the vocabulary of "
+    "the IPTC (`trainedAlgorithmicMedia`). Keep these metadata, and declare samples as synthetic wherever you show "
     "them. If you use the raw arrays, you have to add such a declaration yourself."
 )
 LIMITS = (
@@ -144,7 +145,8 @@ def _details(
     made_by = f"jaxgan {__version__}, {markdown_name(program)}, step {step}"
     if member:
         made_by += f", {markdown_text(member)}"
-    output = f"arrays of shape {' x '.join(map(str, experiment.source.shape))}, with values in [-1, 1]"
+    shape = " x ".join(map(str, normalized_shape(experiment.medium, experiment.source)))
+    output = f"arrays of shape {shape}; the command `sample` writes {experiment.medium.values}"
     if experiment.sampling.classes:
         output += f"; classes: {', '.join(map(markdown_text, experiment.sampling.classes))}"
     if experiment.translations:
@@ -217,13 +219,14 @@ def parameters_usage(command: str) -> str:
     return f"{markdown_command(command)}\n\n{PARAMETERS_IN_PYTHON}"
 
 
-def export_usage(file: str, translates: bool) -> str:
+def export_usage(file: str, translates: bool, out: str = "grid.png") -> str:
     """Return Markdown text that explains how to use a ``.jaxgan`` file of compiled functions.
 
     Args:
       file: the file's name.
       translates: whether the functions translate images.
+      out: the file of samples in the example.
     """
     file = shlex.quote(file)
-    command = f"translate {file} photos/ --out made/" if translates else f"sample {file} --out grid.png"
+    command = f"translate {file} photos/ --out made/" if translates else f"sample {file} --out {out}"
     return f"{markdown_command(f'jaxgan {command}')}\n\n{FUNCTIONS_IN_PYTHON}"

@@ -151,7 +151,7 @@ def _headline(columns: Columns) -> list[dict[str, Any]]:
                 labels = {"loss": f"loss of {player}"}
             for term, label in labels.items():
                 numbers += _number(columns, f"{player}/{term}", label, colour=series_colour(i))
-    return numbers + _number(columns, SPEED, "images per second", note="mean of the run")
+    return numbers + _number(columns, SPEED, "examples per second", note="mean of the run")
 
 
 def _number(

@@ -59,7 +59,7 @@ def print_description(run: TrainingRun, config: Settings, options: RunOptions, s
     seconds = time.perf_counter() - start
     tell(f"traced in {format_seconds(seconds)}")
     tell("compiling the training step")
-    _print_times(measure_steps(run, config, steps), config.steps, seconds, tell)
+    _print_times(measure_steps(run, config, steps), config.steps, seconds, tell, run.experiment.medium.noun)
     peak = peak_memory(steps.devices[0])
     if peak is not None:
         tell(f"peak memory: {format_bytes(peak)} on {steps.devices[0].device_kind}")
@@ -109,7 +109,9 @@ def _checkpoints(run: TrainingRun, config: Settings, options: RunOptions) -> tup
     return size, checkpoints_kept(config.steps, options)
 
 
-def _print_times(times: Iterable[StepTime], steps: int, seconds_before: float, tell: Callable[[str], None]) -> None:
+def _print_times(
+    times: Iterable[StepTime], steps: int, seconds_before: float, tell: Callable[[str], None], noun: str
+) -> None:
     """Print the time of one step of each game of the run, and the total time of all steps.
 
     Args:
@@ -117,6 +119,7 @@ def _print_times(times: Iterable[StepTime], steps: int, seconds_before: float, t
       steps: number of steps of the run.
       seconds_before: time for tracing the steps.
       tell: prints a line.
+      noun: the plural noun for examples.
     """
     seconds = 0.0
     for each in times:
@@ -125,8 +128,8 @@ def _print_times(times: Iterable[StepTime], steps: int, seconds_before: float, t
         tell(f"compiled in {format_seconds(each.compile_seconds)}")
         if each.measured:
             which = "a step" if each.steps == steps else f"each of {format_number(each.steps, 'step')}"
-            rate, measured = each.images / each.seconds, format_number(each.measured, "step")
-            tell(f"{which} takes {1000 * each.seconds:,.3g} ms, {rate:,.0f} images/s (mean of {measured})")
+            rate, measured = each.examples / each.seconds, format_number(each.measured, "step")
+            tell(f"{which} takes {1000 * each.seconds:,.3g} ms, {rate:,.0f} {noun}/s (mean of {measured})")
     total, before = format_estimate(seconds), format_seconds(seconds_before)
     tell(
         f"time: {total} for {format_number(steps, 'step')}, after {before} for tracing and compiling; "

@@ -37,14 +37,14 @@ class StepTime:
 
     Attributes:
       steps: number of steps of the run that train this game.
-      images: number of images that one step reads, summed over the members of a population.
+      examples: number of examples that one step reads, summed over the members of a population.
       compile_seconds: time of the first call of the step in seconds. It includes compilation and one step.
       measured: number of steps that were measured after the first call; 0 if the run has only one step of this game.
       seconds: mean time of the measured steps in seconds.
     """
 
     steps: int
-    images: int
+    examples: int
     compile_seconds: float
     measured: int
     seconds: float
@@ -72,8 +72,8 @@ def measure_steps(run: TrainingRun, config: Settings, steps: Steps) -> Iterator[
                 break
             state, more = _timed_call(take, state, in_call)
             seconds, measured = seconds + more, measured + len(in_call)
-        images = config.batch_size * game.batch_multiple * len(run.seeds)
-        yield StepTime(count, images, compile_seconds, measured, seconds / max(measured, 1))
+        examples = config.batch_size * game.batch_multiple * len(run.seeds)
+        yield StepTime(count, examples, compile_seconds, measured, seconds / max(measured, 1))
 
 
 def next_call(seconds: float, measured: int, most: int) -> int:

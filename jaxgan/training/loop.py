@@ -70,7 +70,7 @@ def train(
             state, is_resumed = _initial_state(run, checkpoints)
         start = int(state.step)
 
-        terminal = Terminal(config.steps, start, _is_quiet(options))
+        terminal = Terminal(config.steps, start, _is_quiet(options), run.experiment.medium.noun)
         stack.callback(terminal.close)
         _announce(terminal, start, config.steps, is_resumed, path)
 

@@ -47,9 +47,9 @@ class MetricsLog:
         self._run, self._path, self._diverged, self._terminal = run, path, diverged, terminal
         self._batch_size = config.batch_size * len(run.seeds)
         # For each call with metrics that were not written yet: the first step of the call, its number of steps, the
-        # total number of images that were read until its end, and its metrics.
+        # total number of examples that were read until its end, and its metrics.
         self._pending: list[tuple[int, int, int, Any]] = []
-        self._images, self._has_probed = 0, False
+        self._examples, self._has_probed = 0, False
         self._last_write, self._last_step = time.perf_counter(), start
         self._file: MetricsFile | None = None
         self._probe: Probe | None = None
@@ -72,18 +72,18 @@ class MetricsLog:
             population, [n, members], and n is at least ``count``.
         """
         turns = self._run.experiment.at(first - 1).batch_multiple
-        self._images += count * self._batch_size * turns
-        self._pending.append((first, count, self._images, metrics))
+        self._examples += count * self._batch_size * turns
+        self._pending.append((first, count, self._examples, metrics))
 
     def restart_clock(self) -> None:
-        """Restart the measurement of the time of a step and of the rate of images.
+        """Restart the measurement of the time of a step and of the rate of examples.
 
         The measurement begins after the newest step that was appended. The devices must have finished this step.
         """
         if self._pending:
-            first, count, images, _ = self._pending[-1]
+            first, count, examples, _ = self._pending[-1]
             self._last_write, self._last_step = time.perf_counter(), first + count - 1
-            self._terminal.restart(self._last_step, images)
+            self._terminal.restart(self._last_step, examples)
 
     def probe(self, state: State, step: int) -> None:
         """Start a measurement of the state for the diagnosis of the run, if a measurement is due after this step.
@@ -159,9 +159,9 @@ class MetricsLog:
         if row:
             self._measure_step(row["step"])
             problems = self._monitor.summary() if self._monitor else ""
-            images_per_second = self._terminal.show(row, ready[-1][2], problems)
-            if images_per_second and self._file:
-                self._file.write_speed(row["step"], images_per_second)
+            examples_per_second = self._terminal.show(row, ready[-1][2], problems)
+            if examples_per_second and self._file:
+                self._file.write_speed(row["step"], examples_per_second)
 
     def _measure_step(self, step: int) -> None:
         steps, now = step - self._last_step, time.perf_counter()

@@ -194,7 +194,7 @@ def test_a_run_writes_three_files_and_tensorboard_events(tmp_path):
     file.write_diagnosis({"step": 1, "diversity": 0.5})
     file.flush()
     assert lines(tmp_path / "metrics.jsonl") == [{"step": 1, "d/loss": [1.0, None]}]
-    assert lines(tmp_path / "speed.jsonl") == [{"step": 1, "images_per_second": 123.5}]
+    assert lines(tmp_path / "speed.jsonl") == [{"step": 1, "examples_per_second": 123.5}]
     assert lines(tmp_path / "diagnosis.jsonl") == [{"step": 1, "diversity": 0.5}]
     file.close()
     assert list((tmp_path / "tensorboard").iterdir())

@@ -267,6 +267,13 @@ def test_the_first_lines_of_a_text_are_shown_in_a_terminal(monkeypatch, capsys):
     assert shown.count("line") == 16 and "line 15" in shown and shown.count("x") < 16 * 80 and "\x1b[31m" not in shown
 
 
+def test_the_speed_has_the_noun_of_the_examples(now, capsys):
+    terminal = Terminal(100, 0, noun="rows")
+    now(2.0)
+    terminal.show(ROW, 80)
+    assert "40 rows/s" in capsys.readouterr().out
+
+
 def test_reading_prints_a_line_every_ten_seconds(now, capsys):
     with reading() as progress:
         now(9.0)

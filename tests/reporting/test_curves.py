@@ -46,7 +46,7 @@ def test_columns_of_a_run(tmp_path):
         tmp_path / "speed.jsonl",
         {"step": 2, "images_per_second": 5.0},
         {"step": 1, "images_per_second": 4.0},
-        {"step": 2, "images_per_second": 6.0},
+        {"step": 2, "examples_per_second": 6.0},
     )
     columns = read_columns(tmp_path)
     found = {name: (column.curve[0], column.last.tolist()) for name, column in columns.items()}

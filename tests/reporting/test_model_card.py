@@ -59,7 +59,7 @@ def test_the_sections_of_a_card(experiment):
     assert f"- Networks: `g` with {2 * 8 + 8 + 8 * 2 + 2} parameters\n" in details  # only the generator
     assert "- Parameters: the parameters at this step\n" in details
     assert "- Input: random latents\n" in details
-    assert details.endswith("- Output: arrays of shape 2, with values in [-1, 1]")
+    assert details.endswith("- Output: arrays of shape 2; the command `sample` writes coordinates")
     assert section(text, "How to use it") == "USE IT"
     assert section(text, "Training data").startswith("64 examples of arrays, shape 2.")
     assert '"seed": 0' in section(text, "Settings")

@@ -35,7 +35,7 @@ def test_description_has_settings_networks_and_measured_times(capsys):
     _, measured = printed.split("tracing the training step, in order to measure its time\n")
     assert re.match(
         r"traced in [\d.]+ s\ncompiling the training step\ncompiled in [\d.]+ s\n"
-        r"a step takes [\d.]+ ms, [\d,]+ images/s \(mean of \d+ steps\)\n",
+        r"a step takes [\d.]+ ms, [\d,]+ points/s \(mean of \d+ steps\)\n",
         measured,
     )
     assert re.search(
@@ -59,8 +59,8 @@ def test_the_times_of_several_games_are_added(capsys, monkeypatch):
     monkeypatch.setattr(description, "measure_steps", lambda *_: times)
     printed = describe(SingleRun(games.points_experiment(), CONFIG), capsys)
     assert printed.count("compiled in") == 2
-    assert "each of 200 steps takes 500 ms, 16 images/s (mean of 64 steps)\n" in printed
-    assert "each of 1,800 steps takes 250 ms, 64 images/s (mean of 10 steps)\n" in printed
+    assert "each of 200 steps takes 500 ms, 16 points/s (mean of 64 steps)\n" in printed
+    assert "each of 1,800 steps takes 250 ms, 64 points/s (mean of 10 steps)\n" in printed
     assert re.search(r"time: 9 minutes for 2,000 steps, after [3-9]\.\d s for tracing and compiling;", printed)
 
 

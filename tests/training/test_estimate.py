@@ -47,7 +47,7 @@ def measure(experiment, **settings):
 @pytest.mark.integration
 def test_steps_are_measured_after_the_first_call(experiment):
     (time,) = measure(experiment, steps=1000)
-    assert (time.steps, time.images, time.measured) == (1000, 8, 64)
+    assert (time.steps, time.examples, time.measured) == (1000, 8, 64)
     assert 0 < time.seconds < time.compile_seconds
 
 
@@ -73,8 +73,8 @@ def test_the_number_of_steps_in_the_next_measured_call(seconds, measured, count)
 @pytest.mark.integration
 def test_each_game_is_measured_with_the_images_of_its_turns(changing):
     alone, usual = measure(changing, steps=9)
-    assert (alone.steps, alone.images, alone.measured) == (3, 24, 2)
-    assert (usual.steps, usual.images, usual.measured) == (6, 8, 5)
+    assert (alone.steps, alone.examples, alone.measured) == (3, 24, 2)
+    assert (usual.steps, usual.examples, usual.measured) == (6, 8, 5)
 
 
 def test_the_steps_of_each_game_are_counted(changing, experiment):

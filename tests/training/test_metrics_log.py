@@ -98,7 +98,7 @@ def test_a_call_that_compiles_is_excluded_from_the_time_of_a_step_and_the_rate(o
     log.write()
     log.write()  # flushes the rows of speed.jsonl
     assert log.seconds_per_step == 1.0
-    assert rows(tmp_path, "speed.jsonl") == [{"step": 5, "images_per_second": 8.0}]
+    assert rows(tmp_path, "speed.jsonl") == [{"step": 5, "examples_per_second": 8.0}]
 
 
 def test_the_rate_counts_the_images_of_all_turns_and_members(open_log, now, tmp_path, experiment):
@@ -113,7 +113,7 @@ def test_the_rate_counts_the_images_of_all_turns_and_members(open_log, now, tmp_
     log.write()
     log.write()  # flushes the rows of speed.jsonl
     (row,) = rows(tmp_path, "speed.jsonl")
-    assert row["images_per_second"] == (2 * 3 + 2 * 1) * 8 * 2 / 2.0
+    assert row["examples_per_second"] == (2 * 3 + 2 * 1) * 8 * 2 / 2.0
 
 
 def test_a_non_finite_loss_ends_the_run_after_writing_the_earlier_rows(open_log, tmp_path):
