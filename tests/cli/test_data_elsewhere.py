@@ -342,7 +342,7 @@ def test_no_experiment_needs_its_data_to_use_a_checkpoint(experiment, tmp_path, 
         assert code == 2 and "translations of these images. To translate other images, use the command" in text, text
     else:
         code, text = ran("sample", "--out", "a.npz", "--count", 2)
-        assert code == 0 and np.load("a.npz")["images"].shape[0] == 2, text
+        assert code == 0 and len(next(iter(np.load("a.npz").values()))) == 2, text
     for command in ("inspect", "report"):
         code, text = ran(command)
         assert code == 0, text

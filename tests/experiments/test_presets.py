@@ -12,7 +12,7 @@ import pytest
 
 from jaxgan.cli import experiment_files
 from jaxgan.core.representation import count_parameters
-from jaxgan.data import Arrays
+from jaxgan.data import Arrays, NamedArrays
 from jaxgan.data.source import Unpaired
 from jaxgan.data.survey import Survey
 from jaxgan.experiment import photo_settings
@@ -33,6 +33,7 @@ PAPERS = {
     "stylegan2": ({"r1_gamma": 10.0, "r1_interval": 16, "pl_weight": 2.0, "style_mixing_prob": 0.9}, ("synthesis", "constant"), (4, 4, 512)),
     "gan3d": ({"d_learning_rate": 1e-5, "learning_rate": 2.5e-3, "d_pause_accuracy": 0.8}, ("g", "linear", "kernel"), (200, 4**3 * 512)),
     "vae": ({"learning_rate": 1e-3, "batch_size": 128}, ("encoder", "hidden_0", "kernel"), (784, 500)),
+    "text": ({"gp_weight": 10.0, "n_critic": 10, "learning_rate": 1e-4, "z_dim": 128}, ("g", "conv_4_1", "kernel"), (5, 512, 512)),
     "points": ({"gp_weight": 0.1, "n_critic": 5}, ("g", "hidden_1", "kernel"), (512, 512)),
     "pix2pix": ({"lambda_l1": 100.0, "batch_size": 1, "dropout": 0.5}, ("d", "conv_0", "kernel"), (4, 4, 6, 64)),
     "cyclegan": ({"lambda_cycle": 10.0, "pool_size": 50, "num_blocks": 9}, ("g_ab", "first", "kernel"), (7, 7, 3, 64)),
@@ -58,6 +59,8 @@ def blank_source(name):
     ten = {"labels": np.arange(10, dtype=np.int32), "classes": tuple("0123456789")}
     if name == "points":
         return Arrays(np.zeros((4, 2), np.float32))
+    if name == "text":
+        return NamedArrays({"text": np.zeros((4, 32), np.uint8)}, details={"characters": "abc", "length": 32})
     if name in ("gan", "vae"):
         return Arrays(black(28, 28, 1))
     if name == "cgan":
@@ -105,7 +108,7 @@ def test_header_names_all_presets(name):
         assert f"--preset {which}" in " ".join(module.__doc__.split()), which
 
 
-SLOW = ("cyclegan", "r3gan", "sngan", "srgan", "stylegan2", "wgan_gp")  # tracing takes 5 to 25 s
+SLOW = ("cyclegan", "r3gan", "sngan", "srgan", "stylegan2", "text", "wgan_gp")  # tracing takes 5 to 25 s
 
 
 @pytest.mark.integration
@@ -124,10 +127,7 @@ def test_paper_preset_creates_networks_of_the_papers_size(name, tmp_path):
         parameter = parameter[part]
     assert parameter.shape == shape
     rows = config.batch_size * game.batch_multiple
-    batch = {
-        key: jax.ShapeDtypeStruct((rows, *x.shape[1:]), jnp.float32 if key in ("image", "input") else x.dtype)
-        for key, x in built.source.read(np.zeros(1, int)).items()
-    }
+    batch = jax.eval_shape(built.medium.normalize, built.source.read(np.zeros(rows, int)))
     after, metrics = jax.eval_shape(game.step, state, batch)
     assert jax.tree.map(jnp.shape, after.params) == jax.tree.map(jnp.shape, state.params)
     assert {f"{player}/loss" for player in game.unwrapped.players} <= set(metrics)
