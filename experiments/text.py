@@ -17,20 +17,19 @@ import optax
 
 from jaxgan import data, latents, losses, total
 from jaxgan.cli.program import main
-from jaxgan.experiment import COUNT, DEPTH, FRACTION, NON_NEGATIVE, Experiment, Settings, two_player_experiment
+from jaxgan.experiment import COUNT, DEPTH, FRACTION, NON_NEGATIVE, CommonSettings, Experiment, two_player_experiment
 from jaxgan.media import Text
 from jaxgan.models import text
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(Settings):
+class Config(CommonSettings):
     """Settings of the experiment, which determine its result."""
 
     # Data
     data: str = "hiawatha"
     """Path of a text file in UTF-8 with one example in each line, or "hiawatha" for the text that is bundled with the
     package."""
-    resolution: int | None = None
     length: int = 40
     """Number of characters of a line (paper: 32). Shorter lines are padded."""
     long_lines: Literal["cut", "drop"] = "cut"

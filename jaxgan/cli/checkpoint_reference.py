@@ -177,7 +177,7 @@ def _make_run_in(
         experiment = program.build_with_classes(locate_data(config, paths), read_classes(path))
         if "hash" in record:
             check_data(path, record, describe_data(experiment, config))
-        if complete_images and config.jpeg_draft:
+        if complete_images and getattr(config, "jpeg_draft", False):
             config = dataclasses.replace(config, jpeg_draft=False)
             experiment = program.build_with_classes(locate_data(config, paths), read_classes(path))
     except (ValueError, OSError) as error:

@@ -279,7 +279,7 @@ def _make_evaluator(
         return None
     experiment = run.experiment
     metrics = options.metrics or quality.default_metrics(experiment)[:1]
-    if config.jpeg_draft:
+    if getattr(config, "jpeg_draft", False):
         complete = dataclasses.replace(config, jpeg_draft=False)
         loaded = program.build_with_classes(locate_data(complete, data_paths), experiment.source.classes)
         experiment = make_run(complete, loaded, program.build).experiment

@@ -18,6 +18,7 @@ from jaxgan.experiment.settings import (
     FRACTION as FRACTION,
     NON_NEGATIVE as NON_NEGATIVE,
     AugmentedSettings as AugmentedSettings,
+    CommonSettings as CommonSettings,
     LinearDecaySettings as LinearDecaySettings,
     Settings as Settings,
     TranslationSettings as TranslationSettings,

@@ -3,7 +3,7 @@
 import math
 
 from jaxgan.data import Source
-from jaxgan.experiment.settings import Settings, TranslationSettings
+from jaxgan.experiment.settings import CommonSettings, TranslationSettings
 from jaxgan.media import Medium, guess
 
 HARDLY_ANY = 100  # number of images below which samples are copies of the training images
@@ -12,7 +12,7 @@ FEW = 1_500  # number of images below which a discriminator without augmentation
 MAX_EPOCHS = 5_000
 
 
-def advice(config: Settings, source: Source, on_cpu: bool = False, medium: Medium | None = None) -> list[str]:
+def advice(config: CommonSettings, source: Source, on_cpu: bool = False, medium: Medium | None = None) -> list[str]:
     """Return sentences about settings that are allowed but do not fit the data, each with a suggestion to fix it.
 
     Args:
@@ -25,7 +25,7 @@ def advice(config: Settings, source: Source, on_cpu: bool = False, medium: Mediu
     return [*config.advice(), *_about_number(config, source), *medium.advice(config, source, on_cpu)]
 
 
-def _about_number(config: Settings, source: Source) -> list[str]:
+def _about_number(config: CommonSettings, source: Source) -> list[str]:
     """Return advice that depends on the number of examples."""
     count, sentences = len(source), []
     are = f"`data` has {count:,} examples"

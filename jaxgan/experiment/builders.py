@@ -14,12 +14,12 @@ from jaxgan.core.networks import Net, format_array, format_names
 from jaxgan.core.terms import total
 from jaxgan.data import Source
 from jaxgan.experiment.experiment import Experiment, Sampling
-from jaxgan.experiment.settings import Settings
+from jaxgan.experiment.settings import CommonSettings
 from jaxgan.media import Medium, guess, normalized_shape
 
 
 def two_player_experiment(
-    config: Settings,
+    config: CommonSettings,
     source: Source,
     generator: Any,
     discriminator: Any,

@@ -16,11 +16,11 @@ import numpy as np
 from jaxgan.core.wrappers import GameLike, require_game
 from jaxgan.data import Unpaired
 from jaxgan.experiment.experiment import Experiment
-from jaxgan.experiment.settings import Settings
+from jaxgan.experiment.settings import CommonSettings
 from jaxgan.games import accounting, privacy
 
 
-def make_private(experiment: Experiment, config: Settings) -> Experiment:
+def make_private(experiment: Experiment, config: CommonSettings) -> Experiment:
     """Return the experiment with private games, or unchanged if ``config.dp_noise_multiplier`` is 0.
 
     A private experiment draws no ``display.sheets`` and does not show its data, because such pictures can contain
@@ -35,7 +35,7 @@ def make_private(experiment: Experiment, config: Settings) -> Experiment:
         ``dp_`` setting was changed although ``dp_noise_multiplier`` is 0.
     """
     if not config.dp_noise_multiplier:
-        for field in dataclasses.fields(Settings):
+        for field in dataclasses.fields(CommonSettings):
             if field.name.startswith("dp_") and getattr(config, field.name) != field.default:
                 raise ValueError(
                     f"`{field.name}` has an effect only in private training. Set `dp_noise_multiplier` too."
@@ -73,7 +73,7 @@ def make_private(experiment: Experiment, config: Settings) -> Experiment:
     )
 
 
-def privacy_spent(experiment: Experiment, config: Settings, steps: int) -> dict[str, Any] | None:
+def privacy_spent(experiment: Experiment, config: CommonSettings, steps: int) -> dict[str, Any] | None:
     """Return the privacy loss of a number of steps, or None if the run is not private.
 
     Args:
@@ -118,14 +118,14 @@ def privacy_spent(experiment: Experiment, config: Settings, steps: int) -> dict[
     return {"steps": steps, "epsilon": epsilon, "delta": config.dp_delta, "players": players, "summary": summary}
 
 
-def _turn_shapes(experiment: Experiment, config: Settings) -> Any:
+def _turn_shapes(experiment: Experiment, config: CommonSettings) -> Any:
     """Return the shapes and types of the batch of one turn, over all devices."""
     batch = {name: np.asarray(x) for name, x in experiment.source.read(np.zeros(1, np.int32)).items()}
     example = jax.eval_shape(experiment.medium.normalize, batch)
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct((config.batch_size, *x.shape[1:]), x.dtype), example)
 
 
-def _noise_key(config: Settings) -> jax.Array:
+def _noise_key(config: CommonSettings) -> jax.Array:
     """Return the PRNG key of the noise, which is the same on every host. If ``dp_seed`` is None, the key is random.
 
     Runs with the same ``dp_seed`` and other settings have other keys. Otherwise, the difference of their updates would

@@ -59,7 +59,7 @@ def load(path: Path, name: str, config_class: type, build: Build, own_data: bool
     Args:
       path: a file that ``write`` created.
       name: the expected name of the experiment.
-      config_class: the class of the settings, a subclass of ``Settings``.
+      config_class: the class of the settings, a subclass of ``CommonSettings``.
       build: function that creates an experiment from settings.
       own_data: whether an experiment that translates images reads the data set given in its settings. If False, one
         blank example replaces the data. In other experiments, one blank example always replaces the data.

@@ -1,10 +1,11 @@
 """The settings that all experiments share, and functions that check the values of settings.
 
-Each experiment defines a class ``Config`` that extends ``Settings``. ``Config`` states the default of every setting
-that the result depends on, so that the file of an experiment can be read on its own. A field without a default in this
-module must therefore be stated by every ``Config``. The descriptions of the fields are in this module, because they are
-the same for all experiments. The command line prints them as the help of its flags. A comment such as ``# Data`` is the
-heading under which the help lists the fields that follow the comment.
+Each experiment defines a class ``Config`` that extends ``Settings`` if it trains on images, or ``CommonSettings`` if it
+trains on other examples, to which settings such as ``resolution`` do not apply. ``Config`` states the default of every
+setting that the result depends on, so that the file of an experiment can be read on its own. A field without a default
+in this module must therefore be stated by every ``Config``. The descriptions of the fields are in this module, because
+they are the same for all experiments. The command line prints them as the help of its flags. A comment such as
+``# Data`` is the heading under which the help lists the fields that follow the comment.
 
     @dataclasses.dataclass(frozen=True)
     class Config(Settings):
@@ -47,25 +48,16 @@ FRACTION = (0, 1)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings:
-    """The settings of a run. An experiment calls ``check`` to reject values that are out of their range."""
+class CommonSettings:
+    """The settings that experiments on examples of any kind have.
+
+    An experiment calls ``check`` to reject values that are out of their range. Experiments on images extend
+    ``Settings``.
+    """
 
     # Data
     data: str
-    """Path or name of the data. A path names a folder or .zip file of images, or an .npz or .npy file. Valid names are
-    "digits" (the digits of scikit-learn), "photos" (tiles of several photographs), the names of TFDS data sets, and
-    the point sets "ring", "grid" and "swiss_roll". stacked:NAME combines three grey images into one colour image.
-    tiles:FOLDER cuts large images into square tiles."""
-    resolution: int | None
-    """Height and width of the images in pixels. Images of other sizes are cropped to a square and resized. By default,
-    images keep their size."""
-    channels: int | None = None
-    """Number of channels that image files are converted to: 1 for grey, 3 for colour, 4 for colour with alpha. By
-    default, 1 if all files are grey, otherwise 3."""
-    jpeg_draft: bool = False
-    """Decode JPEG files that are at least four times as large as the resolution at a fraction of their size before
-    they are resized. Reading is about twice as fast, and the pixels change slightly. Evaluations always decode complete
-    images. Pairs of images, tiles and other data are not affected."""
+    """Path or name of the data."""
     num_held_out: int = 0
     """Number of examples to keep out of training, to detect whether the discriminator memorises the training
     examples. An experiment without a discriminator allows only 0."""
@@ -143,6 +135,54 @@ class Settings:
         """
         return []
 
+    @property
+    def dtype(self) -> Any:
+        """The data type of the networks' computations."""
+        return jnp.dtype(self.compute_dtype)
+
+    def precise(self, game: GameLike) -> Precise:
+        """Return a game whose training step has the precision of the settings ``matmul_`` and ``penalty_precision``.
+
+        Args:
+          game: the game or wrapper to train.
+        """
+        return Precise(game, self.matmul_precision, self.penalty_precision)
+
+    @property
+    def gradient(self) -> Any:
+        """The function that computes gradients, for the ``gradient`` of every ``Player``."""
+        return accumulate(self.grad_accum_steps)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _ImageData:
+    """The settings of image files. They are a class of their own, so that they follow ``data`` in ``Settings``."""
+
+    # Data
+    data: str
+    resolution: int | None
+    """Height and width of the images in pixels. Images of other sizes are cropped to a square and resized. By default,
+    images keep their size."""
+    channels: int | None = None
+    """Number of channels that image files are converted to: 1 for grey, 3 for colour, 4 for colour with alpha. By
+    default, 1 if all files are grey, otherwise 3."""
+    jpeg_draft: bool = False
+    """Decode JPEG files that are at least four times as large as the resolution at a fraction of their size before
+    they are resized. Reading is about twice as fast, and the pixels change slightly. Evaluations always decode complete
+    images. Pairs of images, tiles and other data are not affected."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings(CommonSettings, _ImageData):
+    """The settings of an experiment on images, or on other examples that ``jaxgan.data.load`` loads."""
+
+    # Data
+    data: str
+    """Path or name of the data. A path names a folder or .zip file of images, or an .npz or .npy file. Valid names are
+    "digits" (the digits of scikit-learn), "photos" (tiles of several photographs), the names of TFDS data sets, and
+    the point sets "ring", "grid" and "swiss_roll". stacked:NAME combines three grey images into one colour image.
+    tiles:FOLDER cuts large images into square tiles."""
+
     def load_examples(self, source: Source | None = None) -> Source:
         """Load the data that the setting ``data`` names. If ``source`` is passed, return it instead."""
         if source is not None:
@@ -172,24 +212,6 @@ class Settings:
                 f"`resolution`, for example to {min(height, width)}."
             )
         return source
-
-    @property
-    def dtype(self) -> Any:
-        """The data type of the networks' computations."""
-        return jnp.dtype(self.compute_dtype)
-
-    def precise(self, game: GameLike) -> Precise:
-        """Return a game whose training step has the precision of the settings ``matmul_`` and ``penalty_precision``.
-
-        Args:
-          game: the game or wrapper to train.
-        """
-        return Precise(game, self.matmul_precision, self.penalty_precision)
-
-    @property
-    def gradient(self) -> Any:
-        """The function that computes gradients, for the ``gradient`` of every ``Player``."""
-        return accumulate(self.grad_accum_steps)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -196,7 +196,7 @@ def read_settings(values: Mapping[str, Any], config_class: type, where: Any, exp
 
     Args:
       values: settings as a dictionary from names to values, as read from JSON.
-      config_class: the class of the settings, a subclass of ``Settings``.
+      config_class: the class of the settings, a subclass of ``CommonSettings``.
       where: the file or other place that the settings were read from, for messages.
       experiment: name of the experiment.
 

@@ -7,12 +7,12 @@ from typing import Any
 from jaxgan.core.text import warn_once
 from jaxgan.data.description import describe_examples, find_difference, is_decoder_changed
 from jaxgan.experiment.experiment import Experiment
-from jaxgan.experiment.settings import Settings
+from jaxgan.experiment.settings import CommonSettings
 
 TEST = "test"  # the entry of the record for the images that an experiment translates, if they are not its examples
 
 
-def describe_data(experiment: Experiment, config: Settings) -> dict[str, Any]:
+def describe_data(experiment: Experiment, config: CommonSettings) -> dict[str, Any]:
     """Return the record of the data of an experiment.
 
     Args:

@@ -35,7 +35,7 @@ from typing import IO, Any
 
 from jaxgan.core import system
 from jaxgan.core.files import check_is_text, is_same_file, write_atomically
-from jaxgan.experiment.settings import Settings
+from jaxgan.experiment.settings import CommonSettings
 from jaxgan.experiment.settings_file import format_setting, read_settings, rename_settings, without_secrets
 from jaxgan.monitoring.data_paths import SETTINGS as DATA_SETTINGS, find_data_paths, is_same_place
 from jaxgan.monitoring.data_record import check_data
@@ -98,7 +98,7 @@ class RunDirectory:
         self,
         path: Path,
         experiment: str,
-        config: Settings,
+        config: CommonSettings,
         data: Mapping[str, Any],
         members: list[dict[str, Any]],
         fresh: bool,
@@ -198,7 +198,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def find_resumable(
-    path: Path, experiment: str, config: Settings, data: Mapping[str, Any], fresh: bool
+    path: Path, experiment: str, config: CommonSettings, data: Mapping[str, Any], fresh: bool
 ) -> ResumableRun | None:
     """Return the run that training would resume from a directory, or None if training would start a new run.
 
@@ -345,7 +345,7 @@ def _read_record(path: Path) -> dict[str, Any]:
         ) from None
 
 
-def _check_settings(path: Path, experiment: str, config: Settings) -> tuple[str, ...]:
+def _check_settings(path: Path, experiment: str, config: CommonSettings) -> tuple[str, ...]:
     """Check that settings are equal to those in a run's config.json, except for a larger number of steps.
 
     Returns:

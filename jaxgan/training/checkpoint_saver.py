@@ -6,7 +6,7 @@ import jax
 
 from jaxgan.core.state import State
 from jaxgan.experiment.pixel_score import PixelScore
-from jaxgan.experiment.settings import Settings
+from jaxgan.experiment.settings import CommonSettings
 from jaxgan.training.checkpoints import KEEP_NEWEST, Checkpoints
 from jaxgan.training.divergence import DivergedMembers, find_diverged_states
 from jaxgan.training.evaluator import Evaluator
@@ -36,7 +36,7 @@ class CheckpointSaver:
     def __init__(
         self,
         run: TrainingRun,
-        config: Settings,
+        config: CommonSettings,
         checkpoints: Checkpoints,
         schedule: WriteSchedule,
         diverged: DivergedMembers,

@@ -12,7 +12,7 @@ import jax
 from jaxgan.core import system
 from jaxgan.core.tables import Table, as_text, format_bytes
 from jaxgan.core.text import say, say_lines
-from jaxgan.experiment.settings import Settings
+from jaxgan.experiment.settings import CommonSettings
 from jaxgan.monitoring import probe_files
 from jaxgan.monitoring.terminal import format_seconds, say_nothing
 from jaxgan.training.announcements import data_line
@@ -29,7 +29,7 @@ from jaxgan.training.runs import TrainingRun
 from jaxgan.training.steps import Steps
 
 
-def print_description(run: TrainingRun, config: Settings, options: RunOptions, steps: Steps) -> None:
+def print_description(run: TrainingRun, config: CommonSettings, options: RunOptions, steps: Steps) -> None:
     """Print the settings and networks of a run, and the time, memory and disk space that it requires.
 
     This function compiles the training step and measures the time of a few steps. It writes no files.
@@ -65,7 +65,7 @@ def print_description(run: TrainingRun, config: Settings, options: RunOptions, s
         tell(f"peak memory: {format_bytes(peak)} on {steps.devices[0].device_kind}")
 
 
-def describe_disk(run: TrainingRun, config: Settings, options: RunOptions) -> str:
+def describe_disk(run: TrainingRun, config: CommonSettings, options: RunOptions) -> str:
     """Return a line with the disk space that the checkpoints of a run require.
 
     Args:
@@ -78,7 +78,7 @@ def describe_disk(run: TrainingRun, config: Settings, options: RunOptions) -> st
     return f"disk space: at most {total}, for {checkpoints} of {format_bytes(size)} each"
 
 
-def check_disk(run: TrainingRun, config: Settings, options: RunOptions, path: Path) -> str:
+def check_disk(run: TrainingRun, config: CommonSettings, options: RunOptions, path: Path) -> str:
     """Return a warning if the disk has less free space than the checkpoints of a run require, and else an empty text.
 
     Args:
@@ -100,7 +100,7 @@ def check_disk(run: TrainingRun, config: Settings, options: RunOptions, path: Pa
     )
 
 
-def _checkpoints(run: TrainingRun, config: Settings, options: RunOptions) -> tuple[int, int]:
+def _checkpoints(run: TrainingRun, config: CommonSettings, options: RunOptions) -> tuple[int, int]:
     """Return the maximum size of a checkpoint and of its monitor file in bytes, and the maximum number of them."""
     state = jax.eval_shape(run.init, run.keys)
     size = checkpoint_bytes(state)

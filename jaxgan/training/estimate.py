@@ -15,7 +15,7 @@ from jaxgan.core.representation import size_in_bytes
 from jaxgan.core.state import State
 from jaxgan.core.wrappers import GameLike
 from jaxgan.experiment.experiment import Experiment
-from jaxgan.experiment.settings import Settings
+from jaxgan.experiment.settings import CommonSettings
 from jaxgan.monitoring.diagnostics import PROBE_EVERY
 from jaxgan.training.checkpoints import KEEP_NEWEST
 from jaxgan.training.options import RunOptions
@@ -50,7 +50,7 @@ class StepTime:
     seconds: float
 
 
-def measure_steps(run: TrainingRun, config: Settings, steps: Steps) -> Iterator[StepTime]:
+def measure_steps(run: TrainingRun, config: CommonSettings, steps: Steps) -> Iterator[StepTime]:
     """Compile and measure the step of each game of a run. The trained state is discarded.
 
     Args:

@@ -11,7 +11,7 @@ from jaxgan.core.files import reason_of
 from jaxgan.core.interruption import Interrupted
 from jaxgan.core.state import State
 from jaxgan.core.text import say
-from jaxgan.experiment.settings import Settings
+from jaxgan.experiment.settings import CommonSettings
 from jaxgan.monitoring.terminal import Terminal, say_nothing
 from jaxgan.training.announcements import waiting
 from jaxgan.training.checkpoint_saver import CheckpointSaver
@@ -31,7 +31,7 @@ from jaxgan.training.write_schedule import WriteSchedule
 
 def train(
     run: TrainingRun,
-    config: Settings,
+    config: CommonSettings,
     options: RunOptions,
     path: Path,
     name: str,

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 
 from jaxgan.core.state import State
-from jaxgan.experiment.settings import Settings
+from jaxgan.experiment.settings import CommonSettings
 from jaxgan.monitoring import diagnostics, probe_files
 from jaxgan.monitoring.diagnostics import TrainingMonitor
 from jaxgan.monitoring.metrics_file import MetricsFile, metrics_to_rows, read_rows
@@ -41,7 +41,13 @@ class MetricsLog:
     """
 
     def __init__(
-        self, run: TrainingRun, config: Settings, path: Path, start: int, diverged: DivergedMembers, terminal: Terminal
+        self,
+        run: TrainingRun,
+        config: CommonSettings,
+        path: Path,
+        start: int,
+        diverged: DivergedMembers,
+        terminal: Terminal,
     ):
         self.seconds_per_step, self.is_timed = 1e-9, False
         self._run, self._path, self._diverged, self._terminal = run, path, diverged, terminal
@@ -186,7 +192,7 @@ class MetricsLog:
                 self._file.write_diagnosis(diagnosis)
 
 
-def _make_probe(run: TrainingRun, config: Settings) -> Probe | None:
+def _make_probe(run: TrainingRun, config: CommonSettings) -> Probe | None:
     """Return the probe that measures the run.
 
     For a differentially private run, return None, because the probe's measurements of real examples would reveal more

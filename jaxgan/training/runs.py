@@ -24,7 +24,7 @@ from jaxgan.core.state import State
 from jaxgan.core.wrappers import GameLike
 from jaxgan.experiment.dp_training import make_private
 from jaxgan.experiment.experiment import Build, Experiment
-from jaxgan.experiment.settings import Settings
+from jaxgan.experiment.settings import CommonSettings
 from jaxgan.games.population import Population, member
 from jaxgan.games.remat import Rematerialized
 
@@ -34,7 +34,7 @@ QUICK_TO_COMPILE = {"xla_backend_optimization_level": 1}
 MAX_POPULATION = 4096  # maximum number of seeds of a population
 
 
-def list_member_settings(config: Settings) -> list[dict[str, Any]]:
+def list_member_settings(config: CommonSettings) -> list[dict[str, Any]]:
     """Return the settings in which the members of a population differ.
 
     Args:
@@ -68,7 +68,7 @@ def list_member_settings(config: Settings) -> list[dict[str, Any]]:
     ]
 
 
-def _parse_variation(text: str, config: Settings) -> tuple[str, list[float]]:
+def _parse_variation(text: str, config: CommonSettings) -> tuple[str, list[float]]:
     """Return the name and the values of a varied setting, such as ``"learning_rate=1e-4,4e-4"``."""
     name, _, values = text.partition("=")
     name = name.strip().replace("-", "_")
@@ -87,7 +87,7 @@ def _parse_variation(text: str, config: Settings) -> tuple[str, list[float]]:
         ) from None
 
 
-def use_cores(config: Settings) -> None:
+def use_cores(config: CommonSettings) -> None:
     """Create one virtual CPU device per core if a population is trained.
 
     This function has no effect if the environment variable JAX_NUM_CPU_DEVICES or XLA_FLAGS sets the number of CPU
@@ -105,7 +105,7 @@ def use_cores(config: Settings) -> None:
             return
 
 
-def make_run(config: Settings, experiment: Experiment, build: Build) -> "TrainingRun":
+def make_run(config: CommonSettings, experiment: Experiment, build: Build) -> "TrainingRun":
     """Return a ``PopulationRun`` if the settings describe a population, otherwise a ``SingleRun``.
 
     Args:
@@ -254,7 +254,7 @@ class SingleRun(TrainingRun):
 
     is_population = False
 
-    def __init__(self, experiment: Experiment, config: Settings):
+    def __init__(self, experiment: Experiment, config: CommonSettings):
         experiment = make_private(experiment, config)
         super().__init__(experiment, experiment.game, jax.random.key(config.seed), (config.seed,), [])
         self._config = config
@@ -309,7 +309,9 @@ class PopulationRun(TrainingRun):
 
     is_population = True
 
-    def __init__(self, experiment: Experiment, config: Settings, build: Build, member_settings: list[dict[str, Any]]):
+    def __init__(
+        self, experiment: Experiment, config: CommonSettings, build: Build, member_settings: list[dict[str, Any]]
+    ):
         self._config, self._build = config, build
         names = [name for name in member_settings[0] if name != "seed"]
         self._varied = {name: np.array([own[name] for own in member_settings], np.float32) for name in names}
@@ -386,7 +388,7 @@ class PopulationRun(TrainingRun):
             raise depends_on_value(settings) from error
 
 
-def _wrap(game: GameLike, config: Settings, remat: bool) -> GameLike:
+def _wrap(game: GameLike, config: CommonSettings, remat: bool) -> GameLike:
     """Return a game whose step is traced with the precision of the settings, and with or without ``Rematerialized``."""
     precise = config.precise(game)
     return Rematerialized(precise) if remat else precise

@@ -16,7 +16,7 @@ from jaxgan.core import system
 from jaxgan.core.files import naming
 from jaxgan.core.state import State
 from jaxgan.experiment.experiment import SHEET_COLUMNS
-from jaxgan.experiment.settings import Settings
+from jaxgan.experiment.settings import CommonSettings
 from jaxgan.monitoring.terminal import Terminal
 from jaxgan.training.runs import TrainingRun
 
@@ -36,7 +36,7 @@ class SampleWriter:
       terminal: shows the sample grid of the last step.
     """
 
-    def __init__(self, run: TrainingRun, config: Settings, folder: Path, name: str, terminal: Terminal):
+    def __init__(self, run: TrainingRun, config: CommonSettings, folder: Path, name: str, terminal: Terminal):
         experiment = run.experiment
         self._run, self._folder, self._made_by, self._terminal = run, folder, system.signature(name), terminal
         self._last_step = config.steps

@@ -16,7 +16,7 @@ from jaxgan.data import Batches, Source, Unpaired, normalize, stream
 from jaxgan.data.image_cache import cache_examples
 from jaxgan.data.pipeline import batches_ahead
 from jaxgan.data.source import size_in_bytes
-from jaxgan.experiment.settings import Settings
+from jaxgan.experiment.settings import CommonSettings
 from jaxgan.training.runs import TrainingRun, depends_on_value
 
 # Maximum number of training steps that one call of the compiled step takes. Several steps in one call save overhead for
@@ -49,7 +49,7 @@ class Steps:
     def __init__(
         self,
         run: TrainingRun,
-        config: Settings,
+        config: CommonSettings,
         devices: list[parallel.Device],
         method: str,
         cache_bytes: int | None = None,

@@ -21,6 +21,7 @@ from jaxgan.experiment import (
     FRACTION,
     NON_NEGATIVE,
     AugmentedSettings,
+    CommonSettings,
     LinearDecaySettings,
     Settings,
     TranslationSettings,
@@ -40,10 +41,22 @@ def test_each_experiment_states_its_own_defaults(name):
     config = importlib.import_module(f"experiments.{name}").Config
     inherited = {field.name for field in dataclasses.fields(config)} - set(config.__annotations__)
     neutral = {field.name for field in dataclasses.fields(Settings) if field.default is not dataclasses.MISSING}
-    assert inherited == neutral
-    for class_ in (Settings, AugmentedSettings, LinearDecaySettings, TranslationSettings):
+    assert inherited == neutral & {field.name for field in dataclasses.fields(config)}
+    for class_ in (CommonSettings, Settings, AugmentedSettings, LinearDecaySettings, TranslationSettings):
         own = set(class_.__annotations__) - neutral
         assert all(field.default is dataclasses.MISSING for field in dataclasses.fields(class_) if field.name in own)
+
+
+def test_experiments_on_other_examples_have_no_settings_of_images():
+    of_images = {"resolution", "channels", "jpeg_draft"}
+    common, images = ({field.name for field in dataclasses.fields(class_)} for class_ in (CommonSettings, Settings))
+    assert images - common == of_images and common < images
+    assert [field.name for field in dataclasses.fields(Settings)][:4] == [
+        "data",
+        "resolution",
+        "channels",
+        "jpeg_draft",
+    ]
 
 
 def test_a_missing_default_is_an_error():
