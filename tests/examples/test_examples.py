@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 ROOT = Path(__file__).parents[2]
-EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+OF_EXPERIMENTS = ("own_medium",)  # programs with all commands of an experiment, see tests/media/test_own_medium.py
+EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.py") if path.stem not in OF_EXPERIMENTS)
 GRIDS = {"bigan": (3, 16), "infogan": (8, 10)}  # rows and columns of the grid, if they are not (8, 8)
 every_example = pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 
