@@ -49,8 +49,8 @@ class Config(CommonSettings):
     """What the generator shows to the critic in each position: softmax (the probabilities of the characters) or gumbel
     (a Gumbel-softmax sample of a character)."""
     straight_through: bool = False
-    """Show one-hot vectors to the critic, with the gradient of the Gumbel-softmax samples. It has an effect only with
-    the output gumbel."""
+    """Show one-hot vectors to the critic, with the gradient of the Gumbel-softmax samples. It requires the output
+    gumbel."""
     # Losses
     gp_weight: float = 10.0
     """Weight of the gradient penalty."""
@@ -117,6 +117,8 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         beta1=FRACTION,
         beta2=FRACTION,
     )
+    if config.straight_through and config.output != "gumbel":
+        raise ValueError("`straight_through` has an effect only on Gumbel-softmax samples. Set `output` to gumbel.")
     source = source or data.texts.load(
         config.data,
         length=config.length,

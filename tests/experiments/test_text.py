@@ -77,6 +77,7 @@ def test_a_source_of_other_examples_is_refused():
     ("changes", "message"),
     [
         ({"temperature": 0.0}, "`temperature` must be between 0.001 and 1000.0, got 0.0"),
+        ({"straight_through": True}, "`straight_through` has an effect only on Gumbel-softmax samples. Set `output`"),
         ({"num_blocks": 0}, "`num_blocks` must be "),
         ({"length": 0}, "`length` must be at least 1, got 0"),
         ({"data": "nowhere.txt"}, "`data` 'nowhere.txt' does not exist"),
