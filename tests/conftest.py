@@ -22,8 +22,9 @@ os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {QUICK}"
 gc.set_threshold(200_000, 20, 20)
 
 # The cache avoids compiling the same program again when a test resumes a run or starts another process. All of pytest's
-# processes share it: the first one creates it, and the others inherit the variable.
-if "PYTEST_XDIST_WORKER" not in os.environ:
+# processes share it: the first one creates it, and the others inherit the variable. If the variable is set to a folder
+# that remains, the tests compile only what has changed since they ran before.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     COMPILED = tempfile.TemporaryDirectory(prefix="jaxgan-compiled-")
     os.environ["JAX_COMPILATION_CACHE_DIR"] = COMPILED.name
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
