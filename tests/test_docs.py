@@ -85,8 +85,8 @@ def test_python_code_runs_as_one_program(page, tmp_path, monkeypatch, capsys):
         assert {"d/hinge", "d/r1", "d/grad_norm", "g/hinge"} <= set(found["metrics"])
         assert found["looks_ahead"].unwrapped is found["agrees"].unwrapped is found["together"]
         assert found["mine"].players["d"].loss is found["my_discriminator"]
-        two = found["two"]
-        _, metrics = two.step(two.init(found["jax"].random.key(0)), found["images"])
+        two, jit = found["two"], found["jax"].jit
+        _, metrics = jit(two.step)(jit(two.init)(found["jax"].random.key(0)), found["images"])
         assert {"d1/hinge", "d2/hinge", "g/first", "g/second"} <= set(metrics)
     elif page.name == "evaluation.md":
         assert 0 < found["distance"] < 1

@@ -19,6 +19,7 @@ The rules, for the package's public modules, functions, classes and methods:
 """
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -100,7 +101,7 @@ def missing_args(node: Function, doc: str, is_method: bool) -> list[str]:
     if node.name == "__init__":
         entries |= section(doc, "Attributes")
     for reference in REFERENCE.findall(doc):
-        for tree in TREES.values():
+        for tree in package_trees().values():
             entries = section(docstring_of(reference, tree), "Args") | entries
     missing = [arg for arg in args if not entries.get(arg.arg)]
     if len(args) == 1 and missing and is_in_text(args[0], doc):
@@ -204,24 +205,36 @@ def _find_gaps(owner: ast.Module | ast.ClassDef, prefix: str, classes: dict[str,
         elif isinstance(node, Function):
             yield from (f"{name} lacks {arg} in Args" for arg in missing_args(node, doc, is_class))
             yield from (f"{name} lacks the shape of {arg}" for arg in without_shape(node, doc, is_class))
-            does_raise = raises_directly(node) or calls_a_check(node, CHECKS)
+            does_raise = raises_directly(node) or calls_a_check(node, package_checks())
             if does_raise and not re.search(r"\brais", doc, re.IGNORECASE):
                 yield f"{name} does not say when it raises"
 
 
-TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
-CLASSES = class_index(list(TREES.values()))
-CHECKS = {
-    node.name
-    for tree in TREES.values()
-    for node in ast.walk(tree)
-    if isinstance(node, Function) and re.match(r"_?check", node.name) and raises_directly(node)
-}
+@functools.cache
+def package_trees() -> dict[Path, ast.Module]:
+    """Return the parsed files of the package. They are parsed when the first test needs them, and not by every process."""
+    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
+
+
+@functools.cache
+def package_classes() -> dict[str, ast.ClassDef]:
+    return class_index(list(package_trees().values()))
+
+
+@functools.cache
+def package_checks() -> set[str]:
+    """Return the names of the functions ``check...`` that raise an error."""
+    return {
+        node.name
+        for tree in package_trees().values()
+        for node in ast.walk(tree)
+        if isinstance(node, Function) and re.match(r"_?check", node.name) and raises_directly(node)
+    }
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_docstrings_are_complete(path):
-    gaps = list(find_gaps(TREES[path], CLASSES))
+    gaps = list(find_gaps(package_trees()[path], package_classes()))
     assert not gaps, f"{path.relative_to(ROOT)}:\n  " + "\n  ".join(gaps)
 
 
@@ -259,13 +272,13 @@ COMPLETE = [
 
 @pytest.mark.parametrize(("source", "message"), GAPS.items(), ids=range(len(GAPS)))
 def test_a_gap_is_found(source, message):
-    assert message in list(find_gaps(ast.parse(f'"""M."""\n{source}'), CLASSES))
+    assert message in list(find_gaps(ast.parse(f'"""M."""\n{source}'), package_classes()))
 
 
 @pytest.mark.parametrize("source", COMPLETE, ids=range(len(COMPLETE)))
 def test_a_complete_docstring_has_no_gap(source):
-    assert list(find_gaps(ast.parse(f'"""M."""\n{source}'), CLASSES)) == []
+    assert list(find_gaps(ast.parse(f'"""M."""\n{source}'), package_classes())) == []
 
 
 def test_a_module_without_a_docstring_is_a_gap():
-    assert list(find_gaps(ast.parse("x = 1"), CLASSES)) == ["the module has no docstring"]
+    assert list(find_gaps(ast.parse("x = 1"), package_classes())) == ["the module has no docstring"]

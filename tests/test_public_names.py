@@ -1,6 +1,7 @@
 """Tests that a test or a doctest uses each public function and class of the package."""
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -27,7 +28,10 @@ def names_used(path):
             yield from re.findall(r"\w+", node.value)
 
 
-USED = {name for path in (ROOT / "tests").rglob("*.py") for name in names_used(path)}
+@functools.cache
+def all_names_used():
+    """Return the names in all tests. They are read when the first test needs them, and not by every process."""
+    return {name for path in (ROOT / "tests").rglob("*.py") for name in names_used(path)}
 
 
 def public_names(path):
@@ -41,5 +45,5 @@ def public_names(path):
 
 @pytest.mark.parametrize("path", sorted((ROOT / "jaxgan").rglob("*.py")), ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_every_public_name_is_tested_or_has_a_doctest(path):
-    missing = [name for name, text in public_names(path) if name not in USED and ">>>" not in text]
+    missing = [name for name, text in public_names(path) if name not in all_names_used() and ">>>" not in text]
     assert not missing, f"{path.relative_to(ROOT)}: no test uses {', '.join(missing)}"
