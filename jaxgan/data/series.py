@@ -137,10 +137,12 @@ def load(
         )
         table = dataclasses.replace(table, name=data)
         found = _read_recordings(table, columns, time_column, series_column, label_column, attribute_columns)
+    elif not path.exists() and ("/" in data or path.suffix):
+        raise ValueError(f"`{argument}` {data!r} does not exist.{suggest_path(path)}")
     else:
         raise ValueError(
             f"`{argument}` must be weather, sines, or a file that ends with {', '.join(SUFFIXES[:-1])} or "
-            f"{SUFFIXES[-1]}, got {data}.{suggest_path(path) if not path.exists() else ''}"
+            f"{SUFFIXES[-1]}, got {data!r}."
         )
     return _cut_windows(_fill(found, fill_missing), window, stride, test_fraction)
 

@@ -170,6 +170,26 @@ def read_table(
     return TableFile(str(path), tuple(_convert(values, types.get(values.name), missing) for values in chosen), rows)
 
 
+def parse_types(settings: Sequence[str]) -> dict[str, str]:
+    """Return the kinds of columns by their names, for ``read_table``, from texts such as ``age=category``.
+
+    >>> parse_types(["age=category", "day=date:%d/%m/%Y"])
+    {'age': 'category', 'day': 'date:%d/%m/%Y'}
+
+    Args:
+      settings: the texts. The name of a column may contain an equals sign, its kind may not.
+
+    Raises:
+      ValueError: if a text contains no equals sign, or names an unknown kind.
+    """
+    for setting in settings:
+        if "=" not in setting:
+            raise ValueError(f"`types` must be names of columns with their types, such as age=category, got {setting}.")
+    types = {name: kind for name, _, kind in (setting.rpartition("=") for setting in settings)}
+    _check_kinds(types)
+    return types
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Numbers:
     """A column that its file stores as booleans, numbers or dates, [N]."""

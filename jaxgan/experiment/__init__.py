@@ -12,6 +12,7 @@ from jaxgan.experiment.experiment import (
     Sampling as Sampling,
     Translation as Translation,
 )
+from jaxgan.experiment.series_settings import SeriesSettings as SeriesSettings
 from jaxgan.experiment.settings import (
     COUNT as COUNT,
     DEPTH as DEPTH,

@@ -359,11 +359,13 @@ def test_bad_arrays_of_series_are_refused(arrays, message, tmp_path):
 
 def test_unknown_data_are_refused(tmp_path):
     write(tmp_path, table(), "stocks.csv")
-    with pytest.raises(ValueError, match=r"`data` .*stock\.csv does not exist\. Did you mean .*stocks\.csv\?"):
+    with pytest.raises(ValueError, match=r"`data` .*stock\.csv.? does not exist\. Did you mean .*stocks\.csv\?"):
         load(str(tmp_path / "stock.csv"))
     with pytest.raises(
-        ValueError, match=r"`data` must be weather, sines, or a file that ends with \.csv, .*, got wether\."
+        ValueError, match=r"`data` must be weather, sines, or a file that ends with \.csv, .*, got 'wether'\."
     ):
         load("wether")
+    with pytest.raises(ValueError, match=r"`data` '/nowhere/at/all' does not exist\."):
+        load("/nowhere/at/all")
     with pytest.raises(ValueError, match="sines has no columns in a table, so `columns`, `types` and names of columns"):
         load("sines", columns=("x1",))

@@ -19,7 +19,7 @@ from jaxgan.data.columns import (
     is_number,
     place,
 )
-from jaxgan.data.table_files import MISSING, SUFFIXES, TableFile, read_table
+from jaxgan.data.table_files import MISSING, SUFFIXES, TableFile, parse_types, read_table
 
 CLEAN = """\
 age,height,member,joined,seen,city,code
@@ -389,6 +389,15 @@ BAD_ARGUMENTS = {
 def test_bad_arguments_are_refused(options, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         read(tmp_path, "age,y\n1,2\n3,4\n", **options)
+
+
+def test_texts_without_a_type_are_refused():
+    with pytest.raises(
+        ValueError, match="`types` must be names of columns with their types, such as age=category, got a"
+    ):
+        parse_types(["a"])
+    with pytest.raises(ValueError, match=r"`types` must be integer, .*, got a=float"):
+        parse_types(["a=float"])
 
 
 def test_missing_files_folders_and_other_kinds_are_refused(tmp_path):
