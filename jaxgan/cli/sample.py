@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +18,7 @@ from jaxgan.core.keys import class_labels
 from jaxgan.core.text import say
 from jaxgan.editing.interpolation import interpolation_loop, lerp, slerp
 from jaxgan.editing.projection_files import read_projection
+from jaxgan.experiment import Experiment
 from jaxgan.experiment.projector import images_of_projections, styles_of
 from jaxgan.media import RawArrays, from_record
 
@@ -41,6 +43,8 @@ class Sample:
       label: For a conditional model: class to generate, by its name or by its index, which starts at 0. If a name
         consists of digits, the name takes precedence. By default, sample i has the class i modulo the number of
         classes.
+      where: For a generator with conditions, such as that of ctgan: a value that all samples have, such as
+        education=Masters.
       styles: Files of styles (.npz), written by ``jaxgan project``. The images of these styles are generated in place
         of random samples, and written to a .png, .jpg or .npz file.
       control: Options that control the styles of a style GAN.
@@ -56,6 +60,7 @@ class Sample:
     count: int | None = None
     seed: int = 0
     label: str | None = None
+    where: tuple[str, ...] = ()
     styles: tuple[str, ...] = ()
     control: StyleControl = DEFAULT
 
@@ -64,9 +69,9 @@ class Sample:
         self.control.check()
         check_seed(self.seed)
         if self.styles:
-            if self.count is not None or self.label is not None or self.control != DEFAULT:
+            if self.count is not None or self.label is not None or self.where or self.control != DEFAULT:
                 raise ValueError(
-                    "`styles` cannot be combined with `count`, `label` or flags for styles, such as "
+                    "`styles` cannot be combined with `count`, `label`, `where` or flags for styles, such as "
                     "`truncation_psi`, because the images are generated from the styles in the files."
                 )
             out = out or Path("samples.png")
@@ -123,6 +128,8 @@ def sample_checkpoint(command: Sample, restored: Restored, out: Path, made_by: s
     is_interpolation = is_animation and control.direction is None
     line = f"{out}: interpolation between {count} latents, " if is_interpolation else f"{out}: {count} samples of "
     line += f"{member + ', ' if member else ''}step {int(state.step)}, seed {command.seed}"
+    if command.where:
+        line += f", {', '.join(command.where)}"
     if command.label is not None:
         line += f", class {classes[labels[0]]} (index {labels[0]})"
     if control.summary:
@@ -135,6 +142,8 @@ def _draw(command: Sample, restored: Restored, labels: np.ndarray, is_animation:
     experiment, state = restored.experiment, restored.state
     control, classes = command.control, experiment.sampling.classes
     z, labels_of_z = experiment.draw_latents(command.seed, np.arange(len(labels))), jnp.asarray(labels)
+    if command.where:
+        z = _apply_conditions(experiment, z, command.where)
     if is_animation and control.direction is None and control.space == "z":
         z = interpolation_loop(z, slerp)
         labels_of_z = interpolation_loop(jax.nn.one_hot(labels_of_z, max(1, len(classes))), lerp)
@@ -142,6 +151,18 @@ def _draw(command: Sample, restored: Restored, labels: np.ndarray, is_animation:
         return draw_controlled(control, experiment, state, z, labels_of_z, command.seed, is_animation)
     samples = experiment.sampler(len(labels_of_z))(state, z, labels_of_z)
     return ControlledSamples(samples, len(samples) if is_animation else 1)
+
+
+def _apply_conditions(experiment: Experiment, z: Any, where: Sequence[str]) -> Any:
+    """Return latents of samples with the values that ``where`` lists, such as ``education=Masters``."""
+    if experiment.sampling.condition is None:
+        raise ValueError(
+            "`where` cannot be used, because the samples of this experiment have no conditions of this kind."
+        )
+    for text in where:
+        if not all(text.partition("=")):
+            raise ValueError(f"`where` must be a name and a value, such as education=Masters, got {text}.")
+    return experiment.sampling.condition(z, {name: value for name, _, value in (x.partition("=") for x in where)})
 
 
 def sample_projections(restored: Restored, paths: Sequence[Path], out: Path, made_by: str) -> None:

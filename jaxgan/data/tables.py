@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxgan.data import table_encoding
+from jaxgan.data.loading import suggest_path
 from jaxgan.data.source import NamedArrays
 from jaxgan.data.table_files import TableFile, read_table
 
@@ -55,6 +56,11 @@ def load(
     """
     if not 0 <= test_fraction < 1:
         raise ValueError(f"`test_fraction` must be at least 0 and below 1, got {test_fraction}.")
+    path = Path(data)
+    if data != "penguins" and not path.exists():
+        raise ValueError(
+            f"`{argument}` must be penguins or the path of a table, but {data} does not exist.{suggest_path(path)}"
+        )
     table = read_table(
         _BUNDLED if data == "penguins" else data,
         columns=columns,

@@ -46,6 +46,11 @@ def make_private(experiment: Experiment, config: CommonSettings) -> Experiment:
             "`dp_noise_multiplier` cannot be used with unpaired data, because each of the two sources is shuffled "
             "separately, and the privacy accounting requires a single order of the examples."
         )
+    if getattr(experiment.source, "weights", None) is not None:
+        raise ValueError(
+            "`dp_noise_multiplier` cannot be used with data that have weights, because some examples are drawn more "
+            "often than others, and the privacy accounting requires that all are drawn equally often."
+        )
     for name in ("dp_noise_multiplier", "dp_l2_clip"):
         if not 0 < getattr(config, name) < math.inf:
             raise ValueError(f"`{name}` must be positive and finite, got {getattr(config, name)}.")

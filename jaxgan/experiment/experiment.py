@@ -66,12 +66,18 @@ class Sampling:
       classes: the names of the classes of a conditional model; empty for an unconditional model.
       styles: for a generator with styles, such as StyleGAN2's: the functions with which its samples can be edited. None
         for other generators.
+      condition: function ``(z, where) -> z`` that returns latents, [B, ...], of samples with given values: ``where`` is
+        a dictionary of texts, such as ``{"education": "Masters"}``. It raises a ``ValueError`` for other names and
+        values. None if samples have no such conditions. The flag ``--where`` of ``jaxgan sample`` calls it.
+      max_batch: maximum number of samples that one call of the compiled function draws.
     """
 
     latents: Callable[..., Any]
     generate: Callable[..., jax.Array]
     classes: tuple[str, ...] = ()
     styles: Styles | None = None
+    condition: Callable[[Any, Mapping[str, str]], Any] | None = None
+    max_batch: int = SAMPLE_BATCH
 
     def __repr__(self) -> str:
         return f"Sampling: {show_sampling(self)}"
@@ -247,16 +253,18 @@ class Experiment:
         indices = np.asarray(indices)
         images = () if self.inputs is None else (self.medium.normalize(self.inputs.read(indices % len(self.inputs))),)
         with jax.ensure_compile_time_eval():  # the caller may be a function that JAX traces
-            return _in_batches(self._compiled_latents, np.uint32(seed), (indices, *images))
+            inputs = indices, *images
+            return _in_batches(self._compiled_latents, np.uint32(seed), inputs, self.sampling.max_batch)
 
-    def sampler(self, batch_size: int = SAMPLE_BATCH) -> Callable[..., np.ndarray]:
+    def sampler(self, batch_size: int | None = None) -> Callable[..., np.ndarray]:
         """Return a function that draws samples in batches of one size, for which the generator is compiled once.
 
         All samplers of an experiment share their compiled functions.
 
         Args:
-          batch_size: number of samples in a batch, at most 64. Fewer samples are drawn as a part of a batch. If only
-            a few samples are needed, pass their number, because a smaller batch needs less time and memory.
+          batch_size: number of samples in a batch, at most ``sampling.max_batch``, the default. Fewer samples are drawn
+            as a part of a batch. If only a few samples are needed, pass their number, because a smaller batch needs
+            less time and memory.
 
         Returns:
           A function ``(state, z, label=None) -> samples`` that returns the samples on the host. If ``label`` is None, a
@@ -267,27 +275,30 @@ class Experiment:
             inputs = [z]
             if self.sampling.classes:
                 inputs.append(np.arange(_num_rows(z)) % len(self.sampling.classes) if label is None else label)
-            return _in_batches(self._compiled_generator, state, inputs, batch_size)
+            return _in_batches(self._compiled_generator, state, inputs, self._limit(batch_size))
 
         return sample
 
+    def _limit(self, batch_size: int | None) -> int:
+        return min(batch_size or self.sampling.max_batch, self.sampling.max_batch)
+
     def in_batches(
-        self, function: Callable[..., jax.Array], batch_size: int = SAMPLE_BATCH
+        self, function: Callable[..., jax.Array], batch_size: int | None = None
     ) -> Callable[..., np.ndarray]:
         """Return a function that divides its inputs into batches, and calls a compiled function for each batch.
 
         Args:
           function: the function ``(nets, *inputs) -> output`` to compile. It receives networks with EMA weights, and
             inputs that are arrays or trees of arrays, each of shape [B, ...].
-          batch_size: number of rows in a batch, at most 64. The function is compiled for this size only, and rows are
-            repeated to fill a batch.
+          batch_size: number of rows in a batch, at most ``sampling.max_batch``, the default. The function is compiled
+            for this size only, and rows are repeated to fill a batch.
 
         Returns:
           A function ``(state, *inputs) -> output`` that returns the output on the host. Its inputs can have any number
           of rows N, and its output has N rows.
         """
         call = self._compile(function)
-        return lambda state, *inputs: _in_batches(call, state, inputs, batch_size)
+        return lambda state, *inputs: _in_batches(call, state, inputs, self._limit(batch_size))
 
     def _compile(self, function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
         """Return the compiled function ``(state, *inputs) -> function(nets, *inputs)``."""
@@ -359,13 +370,13 @@ def _num_rows(tree: Any) -> int:
     return len(jax.tree.leaves(tree)[0])
 
 
-def _in_batches(call: Callable[..., Any], first: Any, inputs: Sequence[Any], batch_size: int = SAMPLE_BATCH) -> Any:
+def _in_batches(call: Callable[..., Any], first: Any, inputs: Sequence[Any], batch_size: int) -> Any:
     """Return ``call(first, *inputs)`` on the host, computed in batches of one size, so that ``call`` is compiled once.
 
     The inputs are divided on the host, because JAX would compile a program for each number of rows. The last row is
     repeated to fill the last batch.
     """
-    size, count = min(batch_size, SAMPLE_BATCH), _num_rows(inputs)
+    size, count = batch_size, _num_rows(inputs)
     inputs = jax.tree.map(_on_host, tuple(inputs))
     outputs = []
     for start in range(0, count, size):

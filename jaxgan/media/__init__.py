@@ -28,5 +28,6 @@ from jaxgan.media.known import (
 from jaxgan.media.medium import Medium as Medium, normalized_shape as normalized_shape, picture as picture
 from jaxgan.media.points import Points as Points
 from jaxgan.media.series import Series as Series
+from jaxgan.media.tables import Table as Table
 from jaxgan.media.text import Text as Text
 from jaxgan.media.voxels import Voxels as Voxels

@@ -10,11 +10,12 @@ from jaxgan.media.images import Images, Pairs
 from jaxgan.media.medium import Medium
 from jaxgan.media.points import Points
 from jaxgan.media.series import Series
+from jaxgan.media.tables import Table
 from jaxgan.media.text import Text
 from jaxgan.media.voxels import Voxels
 
 MEDIA = {
-    medium.name: medium for medium in (Images, Pairs, Points, Series, Text, Voxels)
+    medium.name: medium for medium in (Images, Pairs, Points, Series, Table, Text, Voxels)
 }  # the media that files can name
 
 

@@ -180,6 +180,7 @@ class Conditions:
       elements: the indices of the elements of a row that belong to the columns, [C].
       counts: the number of rows that have each category, [C].
       sizes: the number of categories of each column. The sum is C.
+      starts: the number of the first category of each column.
 
     Args:
       heads: the heads of a row.
@@ -196,6 +197,7 @@ class Conditions:
         if self.sizes != tuple(map(len, counts)):
             raise ValueError(f"`counts` must have {self.sizes} numbers, got {tuple(map(len, counts))}.")
         found = [starts[i] + np.arange(heads[i]) for i in columns]
+        self.starts = np.cumsum([0, *self.sizes])[:-1]
         self.elements = np.concatenate([np.zeros(0, int), *found])
         self.counts = np.concatenate([np.zeros(0), *counts])
 
@@ -213,9 +215,11 @@ class Conditions:
         """Return the probabilities with which rows are drawn for training, [N].
 
         Args:
-          rows: all encoded rows of the training data, [N, D].
+          rows: all encoded rows of the training data, [N, D]. If they are zeros, because the data are missing, the
+            probabilities are equal.
         """
         weights = rows[:, self.elements].astype(np.float64) @ np.exp(self._log_weights)
+        weights = weights if weights.any() else np.ones(len(rows))
         return weights / weights.sum()
 
     def draw(self, keys: jax.Array, rows: jax.Array) -> jax.Array:

@@ -50,3 +50,9 @@ def test_too_few_rows_and_a_wrong_fraction_are_refused(tmp_path):
         tables.load(str(path), test_fraction=0.5)
     with pytest.raises(ValueError, match="`test_fraction` must be at least 0 and below 1, got 1"):
         tables.load(test_fraction=1)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    (tmp_path / "people.csv").write_text("n\n1\n")
+    with pytest.raises(ValueError, match=r"`data` must be penguins or the path of a table, but .*poeple.csv does not"):
+        tables.load(str(tmp_path / "poeple.csv"))

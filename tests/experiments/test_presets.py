@@ -12,7 +12,7 @@ import pytest
 
 from jaxgan.cli import experiment_files
 from jaxgan.core.representation import count_parameters
-from jaxgan.data import Arrays, NamedArrays, series
+from jaxgan.data import Arrays, NamedArrays, series, tables
 from jaxgan.data.source import Unpaired
 from jaxgan.data.survey import Survey
 from jaxgan.experiment import photo_settings
@@ -38,6 +38,7 @@ PAPERS = {
     "pix2pix": ({"lambda_l1": 100.0, "batch_size": 1, "dropout": 0.5}, ("d", "conv_0", "kernel"), (4, 4, 6, 64)),
     "cyclegan": ({"lambda_cycle": 10.0, "pool_size": 50, "num_blocks": 9}, ("g_ab", "first", "kernel"), (7, 7, 3, 64)),
     "series": ({"window": 24, "test_fraction": 0.0, "batch_size": 128}, ("g", "series", "kernel"), (32, 24 * 32)),
+    "ctgan": ({"pac": 10, "batch_size": 500, "temperature": 0.2, "learning_rate": 2e-4}, ("d", "hidden_1", "kernel"), (256, 256)),
     "srgan": ({"num_blocks": 16, "adv_weight": 1e-3, "pretrain_steps": 10**6}, ("g", "first", "kernel"), (9, 9, 3, 64)),
 }  # fmt: skip
 
@@ -68,6 +69,8 @@ def blank_source(name):
         return Arrays(black(28, 28, 1, count=10), **ten)
     if name == "gan3d":
         return Arrays(black(64, 64, 64, 1))
+    if name == "ctgan":
+        return tables.load()
     if name == "pix2pix":
         return Arrays(black(256, 256, 3), inputs=black(256, 256, 3))
     if name == "series":
