@@ -42,7 +42,7 @@ REPOSITORY = Path(__file__).parents[2]
 EXPERIMENT_GROUPS = (
     ("Images from noise", ("gan", "dcgan", "cgan", "wgan", "wgan_gp", "sngan", "r3gan", "stylegan2", "vae")),
     ("Images from images", ("pix2pix", "cyclegan", "srgan")),
-    ("Other data", ("ctgan", "gan3d", "series", "text", "points")),
+    ("Other data", ("ctgan", "gan3d", "series", "timegan", "text", "points")),
 )
 
 

@@ -39,6 +39,7 @@ PAPERS = {
     "cyclegan": ({"lambda_cycle": 10.0, "pool_size": 50, "num_blocks": 9}, ("g_ab", "first", "kernel"), (7, 7, 3, 64)),
     "series": ({"window": 24, "test_fraction": 0.0, "batch_size": 128}, ("g", "series", "kernel"), (32, 24 * 32)),
     "ctgan": ({"pac": 10, "batch_size": 500, "temperature": 0.2, "learning_rate": 2e-4}, ("d", "hidden_1", "kernel"), (256, 256)),
+    "timegan": ({"gamma": 1.0, "batch_size": 128, "min_discriminator_loss": 0.15}, ("supervisor", "gru_1", "hn", "kernel"), (24, 24)),
     "srgan": ({"num_blocks": 16, "adv_weight": 1e-3, "pretrain_steps": 10**6}, ("g", "first", "kernel"), (9, 9, 3, 64)),
 }  # fmt: skip
 
@@ -73,7 +74,7 @@ def blank_source(name):
         return tables.load()
     if name == "pix2pix":
         return Arrays(black(256, 256, 3), inputs=black(256, 256, 3))
-    if name == "series":
+    if name in ("series", "timegan"):
         return series.load("sines", test_fraction=0)
     if name == "cyclegan":
         return Unpaired(Arrays(black(256, 256, 3)), Arrays(black(256, 256, 3)))
