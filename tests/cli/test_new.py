@@ -45,7 +45,7 @@ def test_a_copy_differs_only_in_its_name_and_header(like):
         ("existing", "dcgan", "existing.py already exists. Choose another name, or remove the file."),
         ("json", "dcgan", "got json: Python would import json.py instead of that module. Choose another name."),
         ("mine", "dcgna", "There is no experiment 'dcgna'. Did you mean dcgan?"),
-        ("mine", "qqqqq", "There is no experiment 'qqqqq'. The experiments are cgan, cyclegan,"),
+        ("mine", "qqqqq", "There is no experiment 'qqqqq'. The experiments are cgan, ctgan, cyclegan,"),
     ],
 )
 def test_a_wrong_name_is_refused(name, like, message, tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ TYPED = [
     ("smaple runs/dcgan", "`jaxgan` has no command 'smaple'. Did you mean `jaxgan sample`?"),
     ("train dcgna", "There is no experiment 'dcgna'. Did you mean dcgan?"),
     ("train stylegan", "There is no experiment 'stylegan'. Did you mean stylegan2?"),
-    ("train diffusion", "There is no experiment 'diffusion'. The experiments are cgan, cyclegan, dcgan,"),
+    ("train diffusion", "There is no experiment 'diffusion'. The experiments are cgan, ctgan, cyclegan, dcgan,"),
     ("train dcgan --augmnt ada", "This command has no flag --augmnt. Did you mean --augment?"),
     ("train dcgan --batchsize 64", "This command has no flag --batchsize. Use --batch-size instead."),
     ("train stylegan2 --preset cifer", "got 'cifer'. Did you mean cifar?"),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxgan.data import table_encoding, tables
+from jaxgan.data import table_encoding, table_files, tables
 from jaxgan.data.table_encoding import ColumnEncoding
 
 pytest.importorskip("sklearn")
@@ -46,7 +46,7 @@ def test_a_value_that_is_missing_in_test_rows_only_is_encoded(tmp_path):
 def test_too_few_rows_and_a_wrong_fraction_are_refused(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("n\n" + "".join(f"{i}\n" for i in range(12)))
-    with pytest.raises(ValueError, match="must have at least 10 training rows, got 12 rows, of which 6 are test rows"):
+    with pytest.raises(ValueError, match=r"must have at least 10 training rows, got 12 rows, of which 6 are test rows"):
         tables.load(str(path), test_fraction=0.5)
     with pytest.raises(ValueError, match="`test_fraction` must be at least 0 and below 1, got 1"):
         tables.load(test_fraction=1)
@@ -56,3 +56,18 @@ def test_a_missing_file_is_named(tmp_path):
     (tmp_path / "people.csv").write_text("n\n1\n")
     with pytest.raises(ValueError, match=r"`data` must be penguins or the path of a table, but .*poeple.csv does not"):
         tables.load(str(tmp_path / "poeple.csv"))
+
+
+def test_a_table_in_memory_is_encoded_like_a_file(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("n,c\n" + "".join(f"{i},x{i % 2}\n" for i in range(20)))
+    found, loaded = (
+        tables.encode_table(table_files.read_table(path), test_fraction=0.25),
+        tables.load(str(path), test_fraction=0.25),
+    )
+    assert len(found) == 15 and len(found.test) == 5 and found.details == loaded.details
+    np.testing.assert_array_equal(found.arrays["row"], loaded.arrays["row"])
+    with pytest.raises(
+        ValueError, match=r"must have at least 10 training rows, got 20 rows, of which 18 are test rows\."
+    ):
+        tables.encode_table(table_files.read_table(path), test_fraction=0.9)

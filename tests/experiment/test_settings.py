@@ -31,6 +31,7 @@ from jaxgan.experiment import (
     settings,
     settings_file,
 )
+from jaxgan.experiment.series_settings import SeriesSettings
 
 NAMES = [module.name for module in pkgutil.iter_modules(experiments.__path__) if not module.ispkg]
 
@@ -40,9 +41,10 @@ def test_each_experiment_states_its_own_defaults(name):
     """The file of an experiment states all its defaults, except for shared settings with a neutral default."""
     config = importlib.import_module(f"experiments.{name}").Config
     inherited = {field.name for field in dataclasses.fields(config)} - set(config.__annotations__)
-    neutral = {field.name for field in dataclasses.fields(Settings) if field.default is not dataclasses.MISSING}
+    shared = SeriesSettings if issubclass(config, SeriesSettings) else Settings
+    neutral = {field.name for field in dataclasses.fields(shared) if field.default is not dataclasses.MISSING}
     assert inherited == neutral & {field.name for field in dataclasses.fields(config)}
-    for class_ in (CommonSettings, Settings, AugmentedSettings, LinearDecaySettings, TranslationSettings):
+    for class_ in (CommonSettings, shared, AugmentedSettings, LinearDecaySettings, TranslationSettings):
         own = set(class_.__annotations__) - neutral
         assert all(field.default is dataclasses.MISSING for field in dataclasses.fields(class_) if field.name in own)
 
