@@ -1,22 +1,25 @@
-"""Read the images of a report as data URLs: sample grids, image sheets and projections.
+"""Read the pictures of a report as data URLs: sample grids, sheets and projections.
 
-An image sheet is an additional grid of images that an experiment draws, such as a grid of reconstructions. A projection
-is a generated image that resembles a given target image. A style-based generator generates it from styles that were
-optimised for this purpose.
+A sheet is an additional picture that an experiment draws, such as a grid of reconstructions. The picture of samples of
+text is a text. A projection is a generated image that resembles a given target image. A style-based generator generates
+it from styles that were optimised for this purpose.
 """
 
 import base64
+import urllib.parse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from jaxgan.core.text import printable
 from jaxgan.editing.projection_files import read_sheets
 from jaxgan.reporting import captions
 
 # Maximum number of steps for which a report contains sample grids, and maximum number of projections in a report.
 MAX_PICTURES = 60
+MAX_TEXT = 20_000  # maximum number of characters of a picture that is a text
 
 
 def read_pictures(folder: Path) -> list[dict[str, Any]]:
@@ -27,10 +30,10 @@ def read_pictures(folder: Path) -> list[dict[str, Any]]:
 
     Returns:
       For each step, a dictionary with the number ``step``, the sample grid ``picture`` as a data URL, and ``sheets``, a
-      dictionary from names to image sheets as data URLs.
+      dictionary from names to sheets as data URLs.
     """
     by_step: dict[int, dict[str, Path]] = {}
-    for file in sorted(folder.glob("step_*.png")):
+    for file in sorted([*folder.glob("step_*.png"), *folder.glob("step_*.txt")]):
         number, _, sheet = file.stem.removeprefix("step_").partition("_")
         if number.isdecimal():
             by_step.setdefault(int(number), {})[sheet] = file
@@ -49,10 +52,10 @@ def thin(steps: Sequence[int]) -> list[int]:
 
 
 def describe_sheets(pictures: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """Return the name, the title and the caption of each image sheet, in the order of their names.
+    """Return the name, the title and the caption of each sheet, in the order of their names.
 
     Args:
-      pictures: the sample grids and image sheets of each step, as ``read_pictures`` returns them.
+      pictures: the sample grids and sheets of each step, as ``read_pictures`` returns them.
     """
     names = sorted({name for picture in pictures for name in picture["sheets"]})
     return [
@@ -78,5 +81,9 @@ def read_projections(folder: Path) -> list[dict[str, str]]:
 
 
 def data_address(file: Path) -> str:
-    """Return the contents of a PNG file as a data URL."""
+    """Return the contents of a PNG file, or the first ``MAX_TEXT`` characters of a text file, as a data URL."""
+    if file.suffix == ".txt":
+        with file.open(encoding="utf-8", errors="replace") as text:
+            lines = text.read(MAX_TEXT).splitlines()
+        return "data:text/plain;charset=utf-8," + urllib.parse.quote("\n".join(map(printable, lines)))
     return "data:image/png;base64," + base64.b64encode(file.read_bytes()).decode("ascii")

@@ -1,8 +1,9 @@
 """Write pictures of samples during a run, and the sheets of an experiment.
 
-The medium of the experiment draws the samples. A sheet is an additional picture that an experiment draws, such as a
-grid of reconstructions. Grids and sheets use the same latents and the same examples at every step, so that the pictures
-of different steps can be compared. The picture of a medium of text is a text.
+The medium of the experiment draws the samples. The picture of samples of text is a text. A sheet is an additional
+picture that an experiment draws, such as a grid of reconstructions. A medium can also draw samples beside examples of
+the data, see ``Medium.compare``. All pictures use the same latents and the same examples at every step, so that the
+pictures of different steps can be compared.
 """
 
 import contextlib
@@ -21,12 +22,13 @@ from jaxgan.monitoring.terminal import Terminal
 from jaxgan.training.runs import TrainingRun
 
 GRID_SAMPLES = 64  # maximum number of samples in a sample grid
+COMPARED = 256  # maximum number of samples that are drawn beside examples of the data
 GRID_COLUMNS = 8  # number of columns of a sample grid; a model with at most 16 classes has one column per class instead
 MIN_PIXELS = 256  # height in pixels; smaller grids are enlarged by an integer factor
 
 
 class SampleWriter:
-    """Writes the sample grid of all members of a run, and the sheets of the first member.
+    """Writes the sample grid of all members of a run, and the sheets and comparisons of the first member.
 
     Args:
       run: the game or the population that is trained.
@@ -44,9 +46,16 @@ class SampleWriter:
         self._sample = experiment.sampler()
         self._latents = experiment.draw_latents(config.seed, np.arange(GRID_SAMPLES))
         self._draw_sheets = experiment.draw_sheets(config.seed) if experiment.display.sheets else None
+        self._real = self._compared_latents = None
+        if experiment.display.shows_data and type(self._medium).compare is not media.Medium.compare:
+            # The examples are evenly spaced, because neighbouring examples are often similar.
+            count = min(COMPARED, len(experiment.reference))
+            indices = np.linspace(0, len(experiment.reference) - 1, count).astype(int)
+            self._real = experiment.reference.read(indices)
+            self._compared_latents = experiment.draw_latents(config.seed + 1, np.arange(count))
 
     def write(self, state: State, step: int) -> None:
-        """Write the sample grid of a step, and the sheets that the experiment draws.
+        """Write the sample grid of a step, and the sheets and comparisons that the experiment and its medium draw.
 
         Only the first process of a run writes files.
 
@@ -65,6 +74,10 @@ class SampleWriter:
                 sheet = media.picture(self._medium, samples, SHEET_COLUMNS)
                 if sheet is not None:
                     self._save(sheet, f"step_{step:07}_{name}", beside_real=True)
+        if self._real is not None:
+            decoded = self._medium.decode(np.nan_to_num(self._sample(states[0], self._compared_latents)))
+            for name, picture in self._medium.compare(self._real, decoded).items():
+                self._save(picture, f"step_{step:07}_{name}", beside_real=True)
         if grid is not None and step == self._last_step:
             self._terminal.close()
             self._terminal.picture(grid)

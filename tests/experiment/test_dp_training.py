@@ -78,4 +78,5 @@ def test_a_private_run_draws_no_image_sheets_of_examples():
     config = vae.Config.tiny(dp_noise_multiplier=1.0)
     experiment = vae.build(config)
     assert experiment.display.sheets
-    assert not make_private(experiment, config).display.sheets
+    private = make_private(experiment, config)
+    assert not private.display.sheets and experiment.display.shows_data and not private.display.shows_data

@@ -1,6 +1,7 @@
 """Tests of the images of a report."""
 
 import base64
+import urllib.parse
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 from jaxgan.reporting import captions
 from jaxgan.reporting.pictures import (
     MAX_PICTURES,
+    MAX_TEXT,
     data_address,
     describe_sheets,
     read_pictures,
@@ -36,6 +38,18 @@ def test_sample_grids_and_image_sheets_are_read_by_step(tmp_path):
     assert [(picture["step"], list(picture["sheets"])) for picture in pictures] == [(0, []), (10, ["walk"])]
     assert pictures[0]["picture"] == data_address(tmp_path / "step_0000000.png")
     assert read_pictures(tmp_path / "none") == []
+
+
+def test_samples_of_text_are_read_as_text(tmp_path):
+    (tmp_path / "step_0000000.txt").write_text("a <b>\nü\x1b[31m\n" + "x" * MAX_TEXT, encoding="utf-8")
+    draw(tmp_path / "step_0000000_walk.png")
+    (tmp_path / "step_0000003.txt").write_bytes(b"\xff")
+    first, last = read_pictures(tmp_path)
+    head, _, body = first["picture"].partition(",")
+    lines = urllib.parse.unquote(body).split("\n")
+    assert head == "data:text/plain;charset=utf-8" and lines[0] == "a <b>" and lines[1].startswith("ü")
+    assert "\x1b" not in body and len(lines[2]) < MAX_TEXT and body.isascii() and "<" not in body
+    assert first["sheets"]["walk"].startswith("data:image/png") and last["picture"].endswith("%EF%BF%BD")
 
 
 @pytest.mark.parametrize("count", [0, 1, MAX_PICTURES, MAX_PICTURES + 1, 1000])

@@ -13,7 +13,7 @@ from jaxgan.core import system
 from jaxgan.core.keys import latents
 from jaxgan.data import Arrays
 from jaxgan.experiment import Display, Experiment, Sampling
-from jaxgan.media import Medium
+from jaxgan.media import Images, Medium
 from jaxgan.monitoring.terminal import Terminal
 from jaxgan.training.runs import PopulationRun, SingleRun
 from jaxgan.training.sample_grids import GRID_SAMPLES, SampleWriter
@@ -147,6 +147,26 @@ def test_a_medium_draws_the_grid_and_the_sheets(tmp_path):
     samples.write(state, 0)
     with Image.open(tmp_path / "step_0000000_data.png") as image:
         assert image.size == (8 * 65 - 1, 4 * 65 - 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Compared(Images):
+    def compare(self, real, fake):
+        means = [float(batch["image"].astype(float).mean()) for batch in (real, fake)]
+        assert real["image"].shape == fake["image"].shape and fake["image"].dtype == np.uint8
+        return {"means": np.full((2, 2, 1), means[1], np.uint8)}
+
+
+@pytest.mark.parametrize("shows_data", [True, False])
+def test_a_medium_draws_samples_beside_data_unless_the_run_is_private(shows_data, tmp_path):
+    compared = experiment(as_images, medium=Compared(), shows_data=shows_data)
+    samples, state, _ = writer(compared, tmp_path / "samples")
+    samples.write(state, 0)
+    found = sorted(file.name for file in (tmp_path / "samples").iterdir())
+    assert found == ["step_0000000.png", *["step_0000000_means.png"] * shows_data]
+    if shows_data:
+        with Image.open(tmp_path / "samples" / found[1]) as image:
+            assert "Examples of its data may be displayed beside its samples" in image.info["Description"]
 
 
 def test_arrays_with_two_channels_are_not_written(tmp_path):
