@@ -7,6 +7,8 @@ from collections.abc import Collection
 from typing import Any
 
 TITLES = {
+    "pca": "PCA",
+    "tsne": "t-SNE",
     "elbo": "ELBO",
     "kl": "KL divergence",
     "grad_norm": "Gradient norm",

@@ -95,11 +95,19 @@ def _printable(contents: Any) -> Any:
     if isinstance(contents, Chart | Line | Mark):
         contents = dataclasses.asdict(contents)
     if isinstance(contents, Mapping):
-        # Images are data addresses of up to a megabyte, which the report itself encodes.
-        return {printable(k): value if k == "picture" else _printable(value) for k, value in contents.items()}
+        return {printable(name): _printable_entry(name, value) for name, value in contents.items()}
     if isinstance(contents, list | tuple):
         return [_printable(value) for value in contents]
     return printable(contents) if isinstance(contents, str) else contents
+
+
+def _printable_entry(name: str, value: Any) -> Any:
+    # Pictures are data addresses of up to a megabyte, which the report itself encodes. ``printable`` would cut them.
+    if name == "picture":
+        return value
+    if name == "sheets" and isinstance(value, Mapping):  # the sheets of one step
+        return {printable(sheet): address for sheet, address in value.items()}
+    return _printable(value)
 
 
 def last_step(columns: Columns) -> int:

@@ -99,7 +99,7 @@ class MetricsLog:
           step: the number of steps taken so far.
         """
         if self._monitor and step % diagnostics.PROBE_EVERY == 0:
-            # The first call compiles the probe, which must not reduce the reported rate of images.
+            # The first call compiles the probe, which must not reduce the reported rate of examples.
             with (
                 contextlib.nullcontext()
                 if self._has_probed

@@ -5,6 +5,7 @@ import io
 import json
 import math
 import re
+import urllib.parse
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -163,6 +164,25 @@ def test_speed_is_shown_if_it_was_measured(tmp_path):
     run = page(directory).run
     assert run["charts"][-1]["title"] == "Speed" and run["curves"][curves.SPEED]["mean"] == [100.0, 300.0]
     assert run["headline"][-1]["value"] == 200.0
+
+
+def test_large_sheets_are_complete(tmp_path):
+    directory = run_directory(tmp_path, [row(1)])
+    noise = np.random.default_rng(0).integers(0, 256, (100, 100)).astype(np.uint8)
+    file = directory / "samples" / "step_0000020_walk.png"
+    Image.fromarray(noise).save(file)
+    address = page(directory).run["pictures"][-1]["sheets"]["walk"]
+    assert base64.b64decode(address.partition(",")[2]) == file.read_bytes()
+
+
+def test_samples_of_text_are_shown_as_text(tmp_path):
+    directory = run_directory(tmp_path, [row(1)], pictures=())
+    (directory / "samples" / "step_0000000.txt").write_text("</script><b>\n" * 300)
+    shown = page(directory)
+    assert urllib.parse.unquote(shown.run["pictures"][0]["picture"].partition(",")[2]) == "\n".join(
+        ["</script><b>"] * 300
+    )
+    assert "<b>" not in shown.text
 
 
 @pytest.mark.parametrize("missing", [False, True])
