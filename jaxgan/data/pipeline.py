@@ -144,9 +144,6 @@ def stream(batches: Any, start: int, stop: int, ahead: int = AHEAD) -> Generator
             pool.shutdown(cancel_futures=True)
 
 
-_normalize_on_device = jax.jit(normalize)
-
-
 class _OnDevice:
     """Batches on the device that is the default when this object is created.
 
@@ -236,8 +233,7 @@ def batches(
     stop = None if steps is None else _whole_number("steps", steps, 0)
     source = as_source(data, resolution=resolution, channels=channels, split=split, data_dir=data_dir)
     order = Batches(source, batch_size * turns, seed)
-    convert = _normalize_on_device if normalize is _normalize_on_device.__wrapped__ else jax.jit(normalize)
-    return _Loop(order, start, stop, convert)
+    return _Loop(order, start, stop, jax.jit(normalize))  # JAX caches the compiled function by the wrapped function
 
 
 def _whole_number(name: str, value: Any, least: int) -> int:
