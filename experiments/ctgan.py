@@ -21,20 +21,19 @@ import optax
 from jaxgan import Game, Net, Player, data, fold_in_keys, latents, losses, total
 from jaxgan.cli.program import main
 from jaxgan.data import tables
-from jaxgan.experiment import COUNT, DEPTH, FRACTION, NON_NEGATIVE, Experiment, Sampling, Settings
+from jaxgan.experiment import COUNT, DEPTH, FRACTION, NON_NEGATIVE, CommonSettings, Experiment, Sampling
 from jaxgan.media import Table
 from jaxgan.models import ctgan
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(Settings):
+class Config(CommonSettings):
     """Settings of the experiment, which determine its result."""
 
     # Data
     data: str = "penguins"
     """Path of a table, such as a .csv, .parquet or .xlsx file, or "penguins" for the table that is bundled with the
     package."""
-    resolution: int | None = None
     columns: tuple[str, ...] = ()
     """Names of the columns to use. By default, all columns are used."""
     types: tuple[str, ...] = ()

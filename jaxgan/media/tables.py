@@ -332,7 +332,7 @@ def _array(column: ColumnEncoding, values: np.ndarray) -> np.ndarray:
 
 def _dates(values: np.ndarray) -> np.ndarray:
     known = ~np.isnan(values)
-    dates = np.full(len(values), np.datetime64("NaT"), "datetime64[ms]")
+    dates = np.full(len(values), np.datetime64("NaT", "ms"))
     dates[known] = (values[known] * 1e3).astype("datetime64[ms]")
     return dates
 
