@@ -21,6 +21,7 @@ import optax
 from jaxgan import Game, Net, Player, data, fold_in_keys, latents, losses, total
 from jaxgan.cli.program import main
 from jaxgan.data import tables
+from jaxgan.data.table_files import parse_types
 from jaxgan.experiment import COUNT, DEPTH, FRACTION, NON_NEGATIVE, CommonSettings, Experiment, Sampling
 from jaxgan.media import Table
 from jaxgan.models import ctgan
@@ -39,6 +40,12 @@ class Config(CommonSettings):
     types: tuple[str, ...] = ()
     """Types of columns in place of the found ones, such as zip=category: number, integer, date, boolean or category. A
     date can have a format, such as day=date:%d/%m/%Y."""
+    delimiter: str | None = None
+    """Character between the cells of a text file. By default, it is found in the first rows."""
+    encoding: str = "utf-8"
+    """Encoding of a text file."""
+    header: bool = True
+    """Whether the first row of a file contains the names of the columns."""
     test_fraction: float = 0.2
     """Fraction of the rows that are only used for comparison in evaluations, below 1."""
     target: str = ""
@@ -126,8 +133,15 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     )
     _check_packs(config)
     if source is None:
-        types, columns = _parse(config.types, "types", "zip=category"), config.columns or None
-        source = tables.load(config.data, types=types, columns=columns, test_fraction=config.test_fraction)
+        source = tables.load(
+            config.data,
+            types=parse_types(config.types),
+            columns=config.columns or None,
+            test_fraction=config.test_fraction,
+            delimiter=config.delimiter,
+            encoding=config.encoding,
+            header=config.header,
+        )
     medium = Table(**getattr(source, "details", {}) or {"columns": ()}, target=config.target)
     medium.check(source)
     heads = tuple(head for column in medium.columns for head in column.heads)
@@ -233,14 +247,6 @@ def _find_conditions(medium: Table, heads: tuple[int, ...]) -> ctgan.Conditions 
     if not found:
         return None
     return ctgan.Conditions(heads, [start for start, _ in found], [column.choice_counts for _, column in found])
-
-
-def _parse(texts: tuple[str, ...], setting: str, example: str) -> dict[str, str]:
-    """Return a dictionary of settings that are written as name=value."""
-    for text in texts:
-        if not all(text.partition("=")):
-            raise ValueError(f"`{setting}` must be names and values, such as {example}, got {text}.")
-    return {name: value for name, _, value in (text.partition("=") for text in texts)}
 
 
 def _number_of(medium: Table, conditions: ctgan.Conditions, where: Mapping[str, str]) -> int:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from jaxgan.core.classes import natural_order
-from jaxgan.core.text import list_names, quote
+from jaxgan.core.tables import Table
+from jaxgan.core.text import list_names, printable, quote
 
 KINDS = ("integer", "number", "boolean", "date", "category")
 LARGEST_INTEGER = 2**53  # larger integers are not exact as float64
@@ -71,12 +72,39 @@ class ColumnType:
         """
         return ["" if x != x else self._text(x) for x in np.asarray(values, np.float64).tolist()]
 
+    def describe(self, low: float, high: float) -> str:
+        """Return the first categories and their number, or the range of the values, as text.
+
+        Args:
+          low: the smallest value.
+          high: the largest value.
+        """
+        names = self.categories
+        if names:
+            return list_names(names, 4) + (f" ({len(names):,})" if len(names) > 4 else "")
+        first, last = self.texts(np.array([low, high]))
+        return first if first == last else f"{first} to {last}"
+
     def _text(self, value: float) -> str:
         if self.kind == "number":
             return repr(value) if self.decimals is None else f"{value:.{self.decimals}f}"
         if self.kind == "date":
             return (_EPOCH + datetime.timedelta(seconds=value)).strftime(self.format)
         return self.categories[round(value)] if self.categories else str(round(value))
+
+
+def column_table(title: str, columns: Iterable[tuple[ColumnType, float, float, int]]) -> Table:
+    """Return a table of the names, the types and the values of columns, and of how many values are missing.
+
+    Args:
+      title: the line above the table.
+      columns: the type, the smallest value, the largest value and the number of missing values of each column.
+    """
+    rows = tuple(
+        (printable(type.name, 40), type.kind, type.describe(low, high), f"{missing:,}" if missing else "")
+        for type, low, high, missing in columns
+    )
+    return Table(title, ("column", "type", "values", "missing"), rows, ("missing",))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -101,14 +129,6 @@ class Column:
     def kind(self) -> str:
         """The kind of the column, see ``KINDS``."""
         return self.type.kind
-
-    def describe_values(self) -> str:
-        """Return the range of the values, or the first categories and their number, as text."""
-        names = self.type.categories
-        if names:
-            return list_names(names, 4) + (f" ({len(names):,})" if len(names) > 4 else "")
-        low, high = self.type.texts(np.array([np.nanmin(self.values), np.nanmax(self.values)]))
-        return low if low == high else f"{low} to {high}"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -22,9 +22,19 @@ import numpy as np
 from jaxgan.core.array_archives import read_npz
 from jaxgan.core.extras import require
 from jaxgan.core.files import open_regular, reason_of
-from jaxgan.core.tables import Table, as_text
+from jaxgan.core.tables import as_text
 from jaxgan.core.text import list_names, printable, quote
-from jaxgan.data.columns import KINDS, Cells, Column, column_of_array, column_of_cells, encode_texts, is_number, place
+from jaxgan.data.columns import (
+    KINDS,
+    Cells,
+    Column,
+    column_of_array,
+    column_of_cells,
+    column_table,
+    encode_texts,
+    is_number,
+    place,
+)
 
 # Cells that are missing values: those of pandas.read_csv, and the question mark of the UCI repository.
 _TOKENS = "? #N/A #NA -1.#IND -1.#QNAN -NaN -nan 1.#IND 1.#QNAN <NA> N/A NA NULL NaN None n/a nan null"
@@ -90,12 +100,10 @@ class TableFile:
 
     def describe(self) -> str:
         """Return a text with one line for each column: its name, its kind, its values, and how many are missing."""
-        rows = []
-        for column in self.columns:
-            missing = int(np.isnan(column.values).sum())
-            rows.append((printable(column.name, 40), column.kind, column.describe_values(), str(missing or "")))
         title = f"{printable(self.name)}: {len(self):,} rows, {len(self.columns)} columns"
-        return as_text(Table(title, ("column", "type", "values", "missing"), tuple(rows), ("missing",)))
+        all_values = [(column.type, column.values) for column in self.columns]
+        found = ((type, np.nanmin(x), np.nanmax(x), int(np.isnan(x).sum())) for type, x in all_values)
+        return as_text(column_table(title, found))
 
 
 def read_table(

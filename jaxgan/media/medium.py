@@ -42,6 +42,7 @@ import jax
 import numpy as np
 
 from jaxgan.core.files import writing_out
+from jaxgan.core.tables import Table
 from jaxgan.data import Source
 from jaxgan.drawing import ANIMATIONS, PICTURES, make_grid, save_images
 from jaxgan.drawing.files import PICTURE_SIDE
@@ -96,6 +97,13 @@ class Medium:
           on_cpu: whether the run trains on a CPU.
         """
         return []
+
+    def summary(self) -> Table | None:
+        """Return a table of what was found out about the data, such as the types of columns, or None.
+
+        It is printed at the start of training.
+        """
+        return None
 
     def normalize(self, batch: Mapping[str, Any]) -> dict[str, Any]:
         """Convert a batch of a source to what networks receive. JAX traces this method.

@@ -12,6 +12,8 @@ import numpy as np
 
 from jaxgan.core.extras import is_installed
 from jaxgan.core.files import writing_out
+from jaxgan.core.tables import Table
+from jaxgan.core.text import list_names, printable
 from jaxgan.data import Source
 from jaxgan.drawing.series import render_bands, render_lines, render_scatter
 from jaxgan.media.medium import MAX_COARSE, Medium
@@ -92,6 +94,17 @@ class Series(Medium):
             f"{source.name} has {len(source):,} windows for training, which a discriminator can memorise. Use longer "
             "series, a smaller `window` or `stride` 1, and stop early."
         ]
+
+    def summary(self) -> Table:
+        bounds = [(name, "column", low, high) for name, low, high in zip(self.columns, self.low, self.high)]
+        bounds += [(a["name"], "attribute", a["low"], a["high"]) for a in self.attributes if "low" in a]
+        rows = [(printable(name, 40), kind, f"{low:g} to {high:g}") for name, kind, low, high in bounds]
+        rows += [
+            (printable(a["name"], 40), "attribute", list_names(a["categories"], 4))
+            for a in self.attributes
+            if "categories" in a
+        ]
+        return Table("bounds of the training windows:", ("name", "kind", "values"), tuple(rows))
 
     def normalize(self, batch: Mapping[str, Any]) -> dict[str, Any]:
         low, high = (np.asarray(x, np.float32)[None, None] for x in (self.low, self.high))

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxgan.core import tables
 from jaxgan.core.extras import require
 from jaxgan.core.files import writing_out
 from jaxgan.core.text import list_names, quote
 from jaxgan.data import Source, table_encoding
+from jaxgan.data.columns import column_table
 from jaxgan.data.table_encoding import ColumnEncoding
 from jaxgan.drawing.tables import Distribution, render_distributions
 from jaxgan.media.medium import MAX_COARSE, Medium
@@ -22,7 +24,8 @@ if TYPE_CHECKING:  # evaluation is imported when it is used, so that training st
     from jaxgan.evaluation.scores import AnyMetric
 
 BARS = 30  # number of intervals of the histogram of a column of numbers
-FEW = 1000  # a table with fewer rows is small
+FEW_CATEGORIES = 10  # a column with fewer categories cannot identify rows
+FEW = 200  # a table with fewer rows is small
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,12 +88,16 @@ class Table(Medium):
                 "samples with held-out rows: `metrics` closest_records."
             )
         for column in self.columns:
-            if not column.is_number and column.choices > len(source) / 10:
+            if not column.is_number and column.choices > max(FEW_CATEGORIES, len(source) / 10):
                 found.append(
                     f"Column {quote(column.name)} has {column.choices:,} categories for {len(source):,} rows. If it "
                     "identifies the rows, leave it out."
                 )
         return found
+
+    def summary(self) -> tables.Table:
+        found = ((c.type, c.low, c.high, c.missing) for c in self.columns)
+        return column_table(f"{len(self.columns)} columns of the training rows:", found)
 
     def normalize(self, batch: Mapping[str, Any]) -> dict[str, Any]:
         return {name: x for name, x in batch.items() if name != "values"}

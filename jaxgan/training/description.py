@@ -15,7 +15,7 @@ from jaxgan.core.text import say, say_lines
 from jaxgan.experiment.settings import CommonSettings
 from jaxgan.monitoring import probe_files
 from jaxgan.monitoring.terminal import format_seconds, say_nothing
-from jaxgan.training.announcements import data_line
+from jaxgan.training.announcements import data_line, print_columns
 from jaxgan.training.estimate import (
     StepTime,
     checkpoint_bytes,
@@ -46,6 +46,8 @@ def print_description(run: TrainingRun, config: CommonSettings, options: RunOpti
     tell_lines(as_text(Table("settings", ("name", "value"), rows)))
     tell("")
     tell(f"data: {data_line(run.experiment)}")
+    if is_first:
+        print_columns(run.experiment)
     if steps.cache_line:
         tell(steps.cache_line)
     tell(f"hardware: {system.hardware()}")

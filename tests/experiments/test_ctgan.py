@@ -51,6 +51,15 @@ def test_rare_categories_are_drawn_more_often(experiment):
     assert weights[missing].mean() > 2 * weights[~missing].mean()
 
 
+def test_settings_say_how_a_text_file_is_read(tmp_path):
+    path = tmp_path / "towns.txt"
+    path.write_bytes("".join(f"K\xf6ln|{i},5|{i % 3}\n" for i in range(40)).encode("latin-1"))
+    config = ctgan.Config.tiny(data=str(path), delimiter="|", encoding="latin-1", header=False)
+    medium = ctgan.build(dataclasses.replace(config, types=("column 3=category",))).medium
+    assert [column.type.kind for column in medium.columns] == ["category", "number", "category"]
+    assert medium.summary().rows[0] == ("column 1", "category", "K\xf6ln", "")
+
+
 def test_a_source_without_the_data_has_the_same_columns(experiment, source):
     blank = blank_source(describe_arrays(source), has_inputs=False)
     again = ctgan.build(ctgan.Config.tiny(), blank)
@@ -73,7 +82,9 @@ def test_private_training_needs_single_rows_and_equal_weights(source):
 def test_settings_are_checked(source):
     with pytest.raises(ValueError, match="`batch_size` must be a multiple of `pac` 10, got 25"):
         ctgan.build(ctgan.Config.tiny(batch_size=25, pac=10), source)
-    with pytest.raises(ValueError, match="`types` must be names and values, such as zip=category, got year"):
+    with pytest.raises(
+        ValueError, match="`types` must be names of columns with their types, such as age=category, got year"
+    ):
         ctgan.build(ctgan.Config.tiny(types=("year",)))
 
 

@@ -9,6 +9,8 @@ import pytest
 from helpers import games
 
 from experiments import gan
+from jaxgan import media
+from jaxgan.core.tables import Table
 from jaxgan.data import Arrays
 from jaxgan.monitoring import terminal
 from jaxgan.training import announcements
@@ -69,3 +71,22 @@ def test_the_line_of_the_data_says_whether_classes_are_used(labels, used, end):
     source = Arrays(images, None if labels is None else np.array(labels), "made")
     experiment = types.SimpleNamespace(source=source, sampling=types.SimpleNamespace(classes=used))
     assert announcements.data_line(experiment) == f"3 examples of made, shape 4 x 5 x 1{end}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Columns(media.Points):
+    number: int = 2
+
+    def summary(self):
+        return Table("columns:", ("column", "type"), tuple((f"c{i}", "number") for i in range(self.number)))
+
+
+def test_start_prints_what_the_medium_found_out(capsys):
+    experiment = games.points_experiment()
+    announcements.print_columns(dataclasses.replace(experiment, medium=Columns()))
+    assert capsys.readouterr().out == "columns:\n  column  type\n  c0      number\n  c1      number\n"
+    announcements.print_columns(dataclasses.replace(experiment, medium=Columns(43)))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2:] == ["  c39     number", "  and 3 more"]
+    announcements.print_columns(experiment)
+    assert capsys.readouterr().out == ""
