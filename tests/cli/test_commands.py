@@ -103,6 +103,7 @@ WRONG = {
         "count": ["--count", 0],
         "seed": ["--seed", -1],
         "label": ["--label", 1],
+        "where": ["--where", "education=Masters"],
         "styles": ["--styles", "{}/a.w.npz", "--count", 3],
         "truncation_psi": ["--truncation-psi", "inf"],
         "truncation_cutoff": ["--truncation-psi", 0.5, "--truncation-cutoff", 99],

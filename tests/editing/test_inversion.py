@@ -298,6 +298,6 @@ def test_projections_of_another_model_are_rejected(run, tmp_path, capsys):
     code, text = command(capsys, run, *arguments, tmp_path / "a.gif")
     assert code == 2 and "--out must be a .png, .jpg, .jpeg or .npz file with --styles, got" in text
     code, text = command(capsys, run, *arguments, tmp_path / "a.png", "--label", 1)
-    assert code == 2 and "--styles cannot be combined with --count, --label or flags for styles" in text
+    assert code == 2 and "--styles cannot be combined with --count, --label, --where or flags for styles" in text
     code, text = command(capsys, run, "sample", "--styles", tmp_path / "none.npz", "--out", tmp_path / "a.png")
     assert code == 2 and "none.npz does not exist. Create a projection file" in text

