@@ -96,6 +96,9 @@ class ColumnType:
 def column_table(title: str, columns: Iterable[tuple[ColumnType, float, float, int]]) -> Table:
     """Return a table of the names, the types and the values of columns, and of how many values are missing.
 
+    >>> column_table("1 column", [(ColumnType("price", "number", decimals=2), 0.5, 3, 1)]).rows
+    (('price', 'number', '0.50 to 3.00', '1'),)
+
     Args:
       title: the line above the table.
       columns: the type, the smallest value, the largest value and the number of missing values of each column.

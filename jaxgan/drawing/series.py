@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from jaxgan.core.text import printable
+from jaxgan.drawing.legend import FAKE, REAL
 
 STRIPS = 8  # largest number of columns of a series that are drawn
 MARGIN = 0.1  # space above 1 and below -1 in a strip, as a fraction of the range
 # Colours of the columns; the band of a column has a lighter shade of its colour.
 COLOURS = ((31, 98, 170), (196, 78, 28), (34, 128, 70), (132, 74, 158), (168, 36, 62), (110, 88, 38), (24, 126, 140))
-REAL, FAKE = (110, 110, 110), (31, 98, 170)  # colours of the data and of the samples
 QUANTILES = (0.05, 0.5, 0.95)  # the ends of a band, and the line in it
 
 _OVERSAMPLING = 8  # number of points of a line that are computed for each pixel column

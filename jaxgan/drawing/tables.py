@@ -6,11 +6,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from jaxgan.core.text import printable
+from jaxgan.drawing.legend import FAKE, REAL
 
 PANEL = (250, 160)  # width and height of the panel of a column, in pixels
 MOST_PANELS = 24  # largest number of columns that are drawn
 MOST_BARS = 10  # largest number of categories that are drawn; the last bar is the rest of them
-REAL, FAKE = (176, 176, 176), (31, 98, 170)  # colours of the data and of the samples
 _FRAME, _TEXT = (214, 214, 214), (60, 60, 60)
 _TOP, _LABELS = 20, 96  # pixels for the title above the bars, and for the names of categories beside them
 

@@ -15,6 +15,7 @@ from jaxgan.core.files import writing_out
 from jaxgan.core.tables import Table
 from jaxgan.core.text import list_names, printable
 from jaxgan.data import Source
+from jaxgan.drawing.legend import add_legend
 from jaxgan.drawing.series import render_bands, render_lines, render_scatter
 from jaxgan.media.medium import MAX_COARSE, Medium
 
@@ -165,7 +166,7 @@ class Series(Medium):
             both = np.concatenate(flat)
             found = TSNE(perplexity=min(30, len(both) // 4), init="pca", random_state=0).fit_transform(both)
             pictures["tsne"] = render_scatter(found[: len(x)], found[len(x) :], "t-SNE")
-        return pictures
+        return {name: add_legend(picture) for name, picture in pictures.items()}
 
     def coarse(self, examples: np.ndarray) -> np.ndarray:
         """Return the columns at a few times, which are evenly spaced: at most 64 numbers of each window, [N, D].

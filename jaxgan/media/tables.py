@@ -17,6 +17,7 @@ from jaxgan.core.text import list_names, quote
 from jaxgan.data import Source, table_encoding
 from jaxgan.data.columns import column_table
 from jaxgan.data.table_encoding import ColumnEncoding
+from jaxgan.drawing.legend import add_legend
 from jaxgan.drawing.tables import Distribution, render_distributions
 from jaxgan.media.medium import MAX_COARSE, Medium
 
@@ -125,7 +126,7 @@ class Table(Medium):
           fake: generated rows, with ``values`` [M, number of columns].
         """
         parts = zip(self.columns, np.asarray(fake["values"]).T, np.asarray(real["values"]).T)
-        return {"columns": render_distributions([_distribution(c, x, y) for c, x, y in parts])}
+        return {"columns": add_legend(render_distributions([_distribution(c, x, y) for c, x, y in parts]))}
 
     def coarse(self, examples: np.ndarray) -> np.ndarray:
         """Return the most frequent elements of encoded rows, at most 64, [N, D].

@@ -115,7 +115,7 @@ SHEETS = {
     "the generator's weights amplify most (SeFa), from \u22123 to 3 standard deviations of w. Directions with nearly "
     "equal effects may swap places from one step to another.",
 }
-OTHER_SHEET = "Pictures that the experiment draws. They use the same examples at every step."
+OTHER_SHEET = "Picture of this kind of data or of this experiment. It uses the same latents at every step."
 
 
 def title(term: str) -> str:
