@@ -213,8 +213,7 @@ def discriminators_loss(config: Config) -> Callable:
             terms[f"adversarial_{name}"] = losses.least_squares_discriminator(real_logits, fake_logits)
             all_real.append(real_logits)
             all_fake.append(fake_logits)
-        # With least squares, a logit of 1/2 is the decision threshold between real and fake.
-        metrics = losses.discriminator_metrics(jnp.concatenate(all_real) - 0.5, jnp.concatenate(all_fake) - 0.5)
+        metrics = losses.score_metrics(jnp.concatenate(all_real), jnp.concatenate(all_fake), threshold=0.5)
         return total(**terms, metrics=metrics, stats=stats)
 
     return loss

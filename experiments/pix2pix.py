@@ -138,12 +138,12 @@ class Adversarial(NamedTuple):
     Attributes:
       discriminator: function from logits of real images, [N], and logits of fakes, [N], to losses, [N].
       generator: function from logits of fakes, [N], to losses, [N].
-      undecided: the logit above which the discriminator classifies an image as real.
+      metrics: function from logits of real images and of fakes, [N] each, to metrics.
     """
 
     discriminator: Callable[[jax.Array, jax.Array], jax.Array]
     generator: Callable[[jax.Array], jax.Array]
-    undecided: float
+    metrics: Callable[[jax.Array, jax.Array], dict[str, jax.Array]]
 
 
 def halved_cross_entropy(real_logits: jax.Array, fake_logits: jax.Array) -> jax.Array:
@@ -157,8 +157,12 @@ def doubled_least_squares(fake_logits: jax.Array) -> jax.Array:
 
 
 ADVERSARIAL = {
-    "cross_entropy": Adversarial(halved_cross_entropy, losses.non_saturating_generator, 0.0),
-    "least_squares": Adversarial(losses.least_squares_discriminator, doubled_least_squares, 0.5),
+    "cross_entropy": Adversarial(halved_cross_entropy, losses.non_saturating_generator, losses.discriminator_metrics),
+    "least_squares": Adversarial(
+        losses.least_squares_discriminator,
+        doubled_least_squares,
+        functools.partial(losses.score_metrics, threshold=0.5),
+    ),
 }
 
 
@@ -229,9 +233,8 @@ def discriminator_loss(config: Config) -> Callable:
         fake, _ = generate(config, nets, inputs, keys)
         real_logits, stats = nets.d.with_stats(inputs, real)
         real_logits, fake_logits = real_logits.reshape(-1), nets.d(inputs, fake).reshape(-1)  # one logit for each patch
-        metrics = losses.discriminator_metrics(real_logits - adversarial.undecided, fake_logits - adversarial.undecided)
         value = adversarial.discriminator(real_logits, fake_logits)
-        return total(adversarial=value, metrics=metrics, stats={"d": stats})
+        return total(adversarial=value, metrics=adversarial.metrics(real_logits, fake_logits), stats={"d": stats})
 
     return loss
 

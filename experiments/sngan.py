@@ -96,7 +96,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         real_logits, stats = nets.d.with_stats(batch["image"], *label)
         fake_logits = nets.d(nets.g(latents(keys, config.z_dim), *label), *label)
         adversarial = losses.hinge_discriminator(real_logits, fake_logits)
-        metrics = losses.discriminator_metrics(real_logits, fake_logits)
+        metrics = losses.score_metrics(real_logits, fake_logits)
         return total(adversarial=adversarial, metrics=metrics, stats={"d": stats})
 
     def generator_loss(nets, batch, keys, step):

@@ -15,6 +15,7 @@ from jaxgan.evaluation import format_result
 from jaxgan.evaluation.scores import IMAGE_METRICS
 from jaxgan.experiment import quality
 from jaxgan.monitoring.terminal import reading
+from jaxgan.reporting import report
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -110,6 +111,8 @@ class Evaluate:
         out = Path(self.out) if self.out else path / "evaluation.json"
         quality.write_result(result, out)
         say(f"results: {out}")
+        if not self.out and (path / "report.html").exists():
+            say(f"report: {report.write(path)}")
 
     def _reads_data(self) -> bool:
         """Return whether the metrics, or the training of the classifier that computes the features, need the data.

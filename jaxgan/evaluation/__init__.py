@@ -11,6 +11,7 @@ from jaxgan.evaluation.extractors import (
 )
 from jaxgan.evaluation.metric_names import (
     figure_name as figure_name,
+    format_protocol as format_protocol,
     format_result as format_result,
     with_current_names as with_current_names,
 )

@@ -74,16 +74,28 @@ def format_result(result: Mapping[str, Any]) -> list[str]:
     Args:
       result: a dictionary from the names of metrics to their values, with the entry ``protocol``.
     """
-    protocol = result["protocol"]
-    sets = [f"{protocol[name]['count']:,} of {protocol[name]['name']}" for name in ("samples", "data")]
     lines = [f"{name} {value:.6g}" for name, value in result.items() if name != "protocol"]
-    lines.append("  " + " against ".join(sets) + _describe_split(protocol["data"]))
+    return lines + [f"  {line}" for line in format_protocol(result["protocol"])]
+
+
+def format_protocol(protocol: Mapping[str, Any]) -> list[str]:
+    """Return lines of text with the sets that were compared, and the features that were used.
+
+    >>> sets = {"samples": {"count": 100, "name": "dcgan"}, "data": {"count": 1797, "name": "digits"}}
+    >>> format_protocol({**sets, "features": "classifier", "accuracy": 0.98764})
+    ['100 of dcgan against 1,797 of digits', 'classifier, accuracy 0.9876']
+
+    Args:
+      protocol: the protocol of the metrics, as ``quality.evaluate`` returns it.
+    """
+    sets = [f"{protocol[name]['count']:,} of {protocol[name]['name']}" for name in ("samples", "data")]
+    lines = [" against ".join(sets) + _describe_split(protocol["data"])]
     if protocol.get("equal_features"):
-        lines.append("  The two sets have equal features, so they are probably the same images.")
+        lines.append("The two sets have equal features, so they are probably the same images.")
     if "features" in protocol:
         keys = ("layer", "trained_on", "accuracy", "weights", "resize")
         details = [f"{key.replace('_', ' ')} {_abbreviate(protocol[key])}" for key in keys if key in protocol]
-        lines.append("  " + ", ".join([str(protocol["features"]), *details]))
+        lines.append(", ".join([str(protocol["features"]), *details]))
     return lines
 
 

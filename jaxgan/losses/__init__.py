@@ -17,6 +17,7 @@ from jaxgan.losses.adversarial import (
     non_saturating_generator as non_saturating_generator,
     relativistic_discriminator as relativistic_discriminator,
     relativistic_generator as relativistic_generator,
+    score_metrics as score_metrics,
     wasserstein_discriminator as wasserstein_discriminator,
     wasserstein_generator as wasserstein_generator,
 )

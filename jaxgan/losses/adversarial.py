@@ -237,31 +237,51 @@ def relativistic_generator(real_logits: jax.Array, fake_logits: jax.Array) -> ja
 def discriminator_metrics(real_logits: jax.Array, fake_logits: jax.Array) -> dict[str, jax.Array]:
     """Return metrics that show how well the discriminator separates real examples from fakes.
 
+    The losses must have the log-odds that an example is real as optimal outputs, as the minimax and the non-saturating
+    loss do. ``score_metrics`` is for other losses, such as least squares and hinge.
+
     Args:
       real_logits: D(x), the discriminator's outputs for real examples, [B].
       fake_logits: D(G(z)), the discriminator's outputs for fakes, [B].
 
     Returns:
-      A dictionary from names to arrays, [B], for ``jaxgan.total(..., metrics=...)``:
-
-      - ``accuracy_real``, ``accuracy_fake``: whether D classifies the example correctly, with the threshold at a
-        probability of 1/2. The means of both are near 0.5 if D cannot distinguish real examples from fakes.
-      - ``logits_real``, ``logits_fake``: the logits.
-      - ``value``: log sigma(D(x)) + log(1 - sigma(D(G(z)))), the integrand of the value function V(D, G). Its mean is
-        -log 4 at the equilibrium of the game (Goodfellow et al. 2014, theorem 1). This holds for every adversarial loss
-        for which the logits are log-odds.
+      A dictionary from names to arrays, [B], for ``jaxgan.total(..., metrics=...)``. It has the metrics of
+      ``score_metrics``, and ``value``: log sigma(D(x)) + log(1 - sigma(D(G(z)))), the integrand of the value function
+      V(D, G). Its mean is -log 4 at the equilibrium of the game (Goodfellow et al. 2014, theorem 1).
 
     Raises:
       ValueError: if the logits are not vectors, [B], of the same length.
     """
-    check_logits(real_logits, fake_logits)
     return {
-        "accuracy_real": real_logits > 0,
-        "accuracy_fake": fake_logits < 0,
-        "logits_real": real_logits,
-        "logits_fake": fake_logits,
+        **score_metrics(real_logits, fake_logits),
         "value": -minimax_discriminator(real_logits, fake_logits),
     }
+
+
+def score_metrics(
+    real_logits: jax.Array, fake_logits: jax.Array, threshold: float | jax.Array = 0.0
+) -> dict[str, jax.Array]:
+    """Return metrics that show how well a discriminator with outputs of any scale separates real examples from fakes.
+
+    Args:
+      real_logits: D(x), the discriminator's outputs for real examples, [B].
+      fake_logits: D(G(z)), the discriminator's outputs for fakes, [B].
+      threshold: the output above which the discriminator classifies an example as real, for example 1/2 for the
+        least-squares loss with the targets 0 and 1.
+
+    Returns:
+      A dictionary from names to arrays, [B], for ``jaxgan.total(..., metrics=...)``:
+
+      - ``accuracy_real``, ``accuracy_fake``: whether D classifies the example correctly. The means of both are near 0.5
+        if D cannot distinguish real examples from fakes.
+      - ``logits_real``, ``logits_fake``: the outputs minus the threshold.
+
+    Raises:
+      ValueError: if the outputs are not vectors, [B], of the same length.
+    """
+    check_logits(real_logits, fake_logits)
+    real, fake = real_logits - threshold, fake_logits - threshold
+    return {"accuracy_real": real > 0, "accuracy_fake": fake < 0, "logits_real": real, "logits_fake": fake}
 
 
 def check_logits(*logits: jax.Array) -> None:

@@ -16,6 +16,7 @@ from jaxgan.reporting.charts import COIN_TOSS, Chart, Kind, Line, players, serie
 from jaxgan.reporting.curves import DIAGNOSIS, EVALUATION, SPEED, Columns, read_columns, thin_columns
 from jaxgan.reporting.page import Page, describe_maker, last_step
 from jaxgan.reporting.pictures import read_pictures, thin
+from jaxgan.reporting.quality import read_quality
 
 FIRST_TERMS = ("accuracy_real", "accuracy_fake", "value", "loss", "elbo")  # metrics that are drawn before other metrics
 TABLE_TERMS = ("accuracy_real", "accuracy_fake", "loss")  # metrics with columns in the table of runs
@@ -52,7 +53,7 @@ def write(runs: Sequence[Path], out: Path) -> Path:
         experiment=f"{len(runs)} runs",
         steps={"done": max(map(last_step, columns)), "wanted": None},
         facts=names,
-        members=_runs_table(names, settings, differing, columns, _first_shown(names, pictures)),
+        members=_runs_table(names, settings, differing, columns, list(map(read_quality, runs)), any(pictures)),
         charts=_charts(names, columns),
         curves=curves,
         grids=grids,
@@ -91,7 +92,8 @@ def _runs_table(
     settings: Sequence[Mapping[str, Any]],
     differing: Sequence[str],
     columns: Sequence[Columns],
-    first_shown: str,
+    quality: Sequence[Mapping[str, Any] | None],
+    has_pictures: bool,
 ) -> dict[str, Any]:
     """Return a table with one row per run: the settings in which the runs differ, and the latest metrics.
 
@@ -100,25 +102,26 @@ def _runs_table(
       settings: the settings of each run.
       differing: the settings that differ between the runs.
       columns: the columns of each run.
-      first_shown: the name of the run with the sample grid above the caption; empty if no run has a sample grid.
+      quality: the metrics of each run, which ``jaxgan evaluate`` computed; see ``quality.read_quality``. They replace
+        the metrics of the same name that were computed during training.
+      has_pictures: whether a run has sample grids.
     """
     shown = list(dict.fromkeys(name for own in columns for name in own))
     evaluations = [name for name in shown if name.startswith(EVALUATION)]
+    figures = [dict(own["figures"]) if own else {} for own in quality]
+    measured = dict.fromkeys(name for own in figures for name in own)
+    measured |= dict.fromkeys(name.removeprefix(EVALUATION) for name in evaluations)
     terms = [name for name in shown if name.partition("/")[2] in TABLE_TERMS and name not in evaluations]
     rows = []
-    for name, own_settings, own_columns in zip(names, settings, columns):
+    for name, own_settings, own_columns, own_figures in zip(names, settings, columns, figures):
         row = [name]
+        row += [own_figures.get(figure) or _last_value(own_columns, EVALUATION + figure) for figure in measured]
         row += [format_value(own_settings[key]) if key in own_settings else "" for key in differing]
-        row += [_last_value(own_columns, figure) for figure in evaluations + terms]
+        row += [_last_value(own_columns, term) for term in terms]
         rows.append(row)
-    head = ["run", *differing, *(figure.removeprefix(EVALUATION) for figure in evaluations), *terms]
-    caption = f"Samples of {first_shown}. The samples of all runs are shown below. " if first_shown else ""
+    head = ["run", *measured, *differing, *terms]
+    caption = "The samples of all runs are shown below. " if has_pictures else ""
     return {"title": "Runs", "caption": caption, "head": head, "rows": rows}
-
-
-def _first_shown(names: Sequence[str], pictures: Sequence[Sequence[Any]]) -> str:
-    """Return the name of the first run that has sample grids. If no run has sample grids, the name is empty."""
-    return next((name for name, own in zip(names, pictures) if own), "")
 
 
 def _last_value(columns: Columns, name: str) -> str:
@@ -189,13 +192,22 @@ def _join_pictures(pictures: Sequence[list[dict[str, Any]]]) -> list[dict[str, A
 
     The result has an entry for each step at which a run has a sample grid. If there are many steps, some are omitted.
 
-    At each step, ``picture`` is the newest grid of the first run that has grids. ``sheets`` contains the newest grid of
-    each run that has grids.
+    At each step, ``sheets`` contains the newest grid of each run that has grids, and ``origins`` the step of this grid,
+    and whether the run has no later one (``ended``). ``picture`` is None, because no run is more important than others.
     """
     joined = []
     for step in thin(sorted({picture["step"] for own in pictures for picture in own})):
-        sheets = {f"run_{i}": _newest(own, step)["picture"] for i, own in enumerate(pictures) if own}
-        joined.append({"step": step, "picture": next(iter(sheets.values())), "sheets": sheets})
+        newest = {f"run_{i}": (_newest(own, step), own[-1]["step"]) for i, own in enumerate(pictures) if own}
+        joined.append(
+            {
+                "step": step,
+                "picture": None,
+                "sheets": {name: picture["picture"] for name, (picture, _) in newest.items()},
+                "origins": {
+                    name: {"step": picture["step"], "ended": last < step} for name, (picture, last) in newest.items()
+                },
+            }
+        )
     return joined
 
 

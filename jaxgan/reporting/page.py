@@ -35,6 +35,7 @@ class Page:
       headline: numbers to show in the header. Each is a dictionary with ``label``, ``value``, ``kind``, ``note`` and
         ``colour``.
       doctor: the diagnosis of the training; None if there is no diagnosis. See ``report.summarize_diagnosis``.
+      quality: the metrics that were computed with ``jaxgan evaluate``; see ``quality.read_quality``.
       members: a table of members or of runs, as a dictionary with ``title``, ``caption``, ``head`` and ``rows``. The
         caption is shown below the sample grid. None for no table.
       charts: the charts in the order of the page.
@@ -55,6 +56,7 @@ class Page:
     facts: Sequence[str]
     headline: Sequence[Mapping[str, Any]] = ()
     doctor: Mapping[str, Any] | None = None
+    quality: Mapping[str, Any] | None = None
     members: Mapping[str, Any] | None
     charts: Sequence[Chart]
     curves: Mapping[str, Any]

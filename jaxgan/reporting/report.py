@@ -16,6 +16,7 @@ from jaxgan.reporting.charts import EQUILIBRIUM, judges, players, run_charts, se
 from jaxgan.reporting.curves import SPEED, Columns, read_columns, round_values, thin_columns
 from jaxgan.reporting.page import Page, describe_maker, last_step
 from jaxgan.reporting.pictures import describe_sheets, read_pictures, read_projections
+from jaxgan.reporting.quality import read_quality
 
 MEMBER_TERMS = ("accuracy_real", "accuracy_fake", "value", "elbo", "loss")  # metrics in the table of members
 
@@ -51,6 +52,7 @@ def _read_page(path: Path) -> Page:
         facts=[format_value(fact) for fact in facts if fact],
         headline=_headline(columns),
         doctor=summarize_diagnosis(iterate_rows(path / "diagnosis.jsonl"), bool(record.get("members"))),
+        quality=read_quality(path),
         members=_members_table(record, columns),
         charts=run_charts(list(columns)),
         curves=curves,
@@ -151,7 +153,7 @@ def _headline(columns: Columns) -> list[dict[str, Any]]:
                 labels = {"loss": f"loss of {player}"}
             for term, label in labels.items():
                 numbers += _number(columns, f"{player}/{term}", label, colour=series_colour(i))
-    return numbers + _number(columns, SPEED, "examples per second", note="mean of the run")
+    return numbers + _number(columns, SPEED, "examples per second", note="median of the last measurements")
 
 
 def _number(
@@ -169,6 +171,7 @@ def _number(
     if values.ndim == 2:
         values = values[:, np.isfinite(values[-1])]
         note = f"mean of {values.shape[1]} members, {note}"
-    mean = columns[name].mean if name == SPEED else np.nanmean(values)
-    value = round_values(np.asarray([mean]))[0]
+    # The speed is low while grids or checkpoints are written, so its median is the speed of the training.
+    typical = np.nanmedian(values) if name == SPEED else np.nanmean(values)
+    value = round_values(np.asarray([typical]))[0]
     return [{"label": label, "value": value, "kind": kind, "note": note, "colour": colour}]

@@ -79,6 +79,11 @@ def test_an_evaluation_of_samples_says_that_it_used_the_training_examples(tmp_pa
     assert code == 0 and "images.npz (train examples, trained on)\n" in text, text
     data = json.loads((path / "evaluation.json").read_text())["protocol"]["data"]
     assert data["split"] == "train" and data["trained_on"] is True and data["count"] == 10, data
+    assert "report: " not in text
+    (path / "report.html").write_text("an earlier report")
+    code, text = programs.run(capsys, "evaluate", *flags, experiment="gan")
+    assert code == 0 and f"report: {path / 'report.html'}\n" in text, text
+    assert '"fd_random"' in (path / "report.html").read_text()
 
 
 @pytest.mark.filterwarnings("ignore:.* contains arrays that are not used")

@@ -128,6 +128,13 @@ def test_discriminator_metrics_measure_accuracy_and_the_value_at_equilibrium():
     np.testing.assert_allclose(undecided["value"], -math.log(4), rtol=1e-6)
 
 
+def test_score_metrics_have_a_threshold_and_no_value():
+    metrics = losses.score_metrics(jnp.array([1.0, 0.25]), jnp.array([0.0, 0.75]), threshold=0.5)
+    assert set(metrics) == {"accuracy_real", "accuracy_fake", "logits_real", "logits_fake"}
+    assert metrics["accuracy_real"].tolist() == [True, False] == metrics["accuracy_fake"].tolist()
+    assert metrics["logits_real"].tolist() == [0.5, -0.25] and metrics["logits_fake"].tolist() == [-0.5, 0.25]
+
+
 # Inputs for the penalties. The gradient of D(x) = a . x is a everywhere, and the gradient of D(x) = |x|^2 / 2 is x.
 A = jnp.arange(12.0).reshape(2, 2, 3)
 X = jnp.stack([A / 10, -A / 5])

@@ -38,10 +38,10 @@ def page(tmp_path):
 
 def test_the_table_of_runs_has_the_settings_that_differ(page):
     table = page["members"]
-    assert table["head"] == ["run", "seed", "beta", "fid", "d/loss", "d/accuracy_real"]
+    assert table["head"] == ["run", "fid", "seed", "beta", "d/loss", "d/accuracy_real"]
     assert table["rows"] == [
-        ["first", "0", "0.5", "4", "1.5", "0.5"],
-        ["second", "1", "", "", "\u22123", "0.5"],
+        ["first", "4", "0", "0.5", "1.5", "0.5"],
+        ["second", "", "1", "", "\u22123", "0.5"],
     ]
     assert page["settings"] == [["experiment", "gan"], ["data", "digits"]]
     assert page["settings_title"] == "Settings that are equal in all runs"
@@ -73,11 +73,11 @@ def test_the_loss_of_a_single_player_has_the_caption_of_a_single_player(tmp_path
     assert readings["ELBO"] == captions.ELBO_READINGS["elbo"]
 
 
-def test_the_caption_names_the_first_run_that_has_a_sample_grid(tmp_path, page):
-    assert page["members"]["caption"] == "Samples of first. The samples of all runs are shown below. "
+def test_the_caption_says_where_the_samples_are(tmp_path, page):
+    assert page["members"]["caption"] == "The samples of all runs are shown below. "
     runs = [make_run(tmp_path / "a", [1.0]), make_run(tmp_path / "b", [1.0], [(1, 2)]), make_run(tmp_path / "c", [1.0])]
     shown = contents(comparison.write(runs, tmp_path / "page"))
-    assert shown["members"]["caption"] == "Samples of b. The samples of all runs are shown below. "
+    assert shown["members"]["caption"] == "The samples of all runs are shown below. "
     assert contents(comparison.write(runs[::2], tmp_path / "page"))["members"]["caption"] == ""
 
 
@@ -87,8 +87,29 @@ def test_each_step_has_the_sample_grids_of_both_runs(page):
     assert [picture["step"] for picture in page["pictures"]] == [0, 5, 10]
     assert first["sheets"]["run_1"] == second["sheets"]["run_1"] != third["sheets"]["run_1"]
     assert first["sheets"]["run_0"] == second["sheets"]["run_0"] != third["sheets"]["run_0"]
-    assert third["picture"] == third["sheets"]["run_0"]
+    assert first["picture"] is second["picture"] is third["picture"] is None
     assert [sheet["title"] for sheet in page["sheets"]] == ["first", "second"]
+
+
+def test_the_table_has_the_metrics_of_the_command_evaluate(tmp_path):
+    runs = [make_run(tmp_path / name, [1.0], evaluations=[{"step": 1, "fid": 5.0}]) for name in "ab"]
+    protocol = {"samples": {"name": "gan", "count": 9, "step": 1}, "data": {"name": "digits", "count": 9}}
+    result = {"fid": 4.5, "kid": 0.25, "protocol": protocol}
+    (runs[0] / "evaluation.json").write_text(json.dumps(result))
+    table = contents(comparison.write(runs, tmp_path / "page"))["members"]
+    assert table["head"][:3] == ["run", "fid", "kid"]
+    assert [row[:3] for row in table["rows"]] == [["a", "4.5", "0.25"], ["b", "5", ""]]
+
+
+def test_samples_have_the_step_of_their_own_run(tmp_path):
+    runs = [make_run(tmp_path / "short", [1.0], [(0, 1), (120, 2)]), make_run(tmp_path / "long", [1.0], [(4500, 3)])]
+    pictures = contents(comparison.write(runs, tmp_path / "page"))["pictures"]
+    assert [picture["origins"]["run_0"] for picture in pictures] == [
+        {"step": 0, "ended": False},
+        {"step": 120, "ended": False},
+        {"step": 120, "ended": True},
+    ]
+    assert pictures[0]["origins"]["run_1"] == {"step": 4500, "ended": False}  # the run has no earlier samples
 
 
 def test_runs_with_the_same_name_are_named_by_their_paths(tmp_path):
