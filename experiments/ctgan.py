@@ -85,6 +85,10 @@ class Config(CommonSettings):
     """Factor of the weights that is added to their gradients."""
     ema_decay: float = 0.0
 
+    @property
+    def batch_multiple(self) -> int:
+        return self.pac * self.grad_accum_steps
+
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
         """Return small settings for tests."""
@@ -227,7 +231,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
 
 def _check_packs(config: Config) -> None:
     """Check that batches consist of packs, and that private training compares single rows."""
-    if config.batch_size % (config.pac * config.grad_accum_steps):
+    if config.batch_size % config.batch_multiple:
         raise ValueError(
             f"`batch_size` must be a multiple of `pac` {config.pac}"
             f"{f' times `grad_accum_steps` {config.grad_accum_steps}' if config.grad_accum_steps > 1 else ''}, got "

@@ -41,8 +41,8 @@ def _about_number(config: CommonSettings, source: Source) -> list[str]:
         )
     if config.batch_size > count:
         sentences.append(
-            f"{are}, fewer than `batch_size` {config.batch_size}, so every batch contains some examples twice. Set "
-            f"`batch_size` to {_power_of_two(count)} or less."
+            f"{are}, fewer than `batch_size` {config.batch_size}, so every batch contains some examples twice. "
+            f"{_smaller_batch(count, config.batch_multiple)}"
         )
     epochs = config.steps * config.batch_size / count
     if epochs > MAX_EPOCHS:
@@ -52,6 +52,17 @@ def _about_number(config: CommonSettings, source: Source) -> list[str]:
             f"epochs. {MAX_EPOCHS:,} epochs are more than enough. Set `steps` to {enough} or less."
         )
     return sentences
+
+
+def _smaller_batch(count: int, multiple: int) -> str:
+    """Return advice to set a ``batch_size`` of at most ``count`` that is a multiple of ``multiple``."""
+    power = _power_of_two(count)
+    if multiple == 1:
+        return f"Set `batch_size` to {power} or less."
+    if count < multiple:
+        return f"No smaller `batch_size` avoids this, because it must be a multiple of {multiple}. Add more examples."
+    largest = count - count % multiple if power % multiple else power
+    return f"Set `batch_size` to {largest}, or to a smaller multiple of {multiple}."
 
 
 def _power_of_two(count: int) -> int:

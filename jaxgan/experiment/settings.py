@@ -136,6 +136,11 @@ class CommonSettings:
         return []
 
     @property
+    def batch_multiple(self) -> int:
+        """``batch_size`` must be a multiple of this number."""
+        return self.grad_accum_steps
+
+    @property
     def dtype(self) -> Any:
         """The data type of the networks' computations."""
         return jnp.dtype(self.compute_dtype)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import experiments
-from experiments import dcgan, gan, pix2pix, stylegan2, wgan
+from experiments import ctgan, dcgan, gan, pix2pix, stylegan2, wgan
 from jaxgan.data import Arrays
 from jaxgan.experiment.advice import advice
 
@@ -69,6 +69,30 @@ def images(count, size=8, brightest=255):
 )
 def test_advice_for_settings_and_data(config, source, expected):
     assert advice(config, source, on_cpu=True) == expected
+
+
+@pytest.mark.parametrize(
+    ("count", "config", "expected"),
+    [
+        (150, ctgan.Config(batch_size=500), "Set `batch_size` to 150, or to a smaller multiple of 10."),
+        (150, ctgan.Config(batch_size=500, pac=8), "Set `batch_size` to 128, or to a smaller multiple of 8."),
+        (
+            150,
+            ctgan.Config(batch_size=500, grad_accum_steps=5),
+            "Set `batch_size` to 150, or to a smaller multiple of 50.",
+        ),
+        (150, ctgan.Config(batch_size=500, pac=1), "Set `batch_size` to 128 or less."),
+        (
+            150,
+            ctgan.Config(batch_size=500, pac=250),
+            "No smaller `batch_size` avoids this, because it must be a multiple of 250. Add more examples.",
+        ),
+    ],
+)
+def test_the_recommended_batch_size_is_allowed(count, config, expected):
+    rows = Arrays(np.zeros((count, 3), np.float32))
+    (sentence,) = [sentence for sentence in advice(config, rows) if "some examples twice" in sentence]
+    assert sentence.endswith(f"some examples twice. {expected}")
 
 
 def test_large_images_need_no_advice_on_an_accelerator():
