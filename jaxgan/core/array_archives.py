@@ -9,11 +9,12 @@ import io
 import math
 import os
 import zipfile
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import IO, BinaryIO, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from jaxgan.core.files import open_regular
 from jaxgan.core.text import quote
@@ -40,6 +41,24 @@ class ArrayHeader(NamedTuple):
     dtype: np.dtype
     fortran_order: bool
     offset: int
+
+
+def write_npz(file: BinaryIO, arrays: Mapping[str, ArrayLike]) -> None:
+    """Write arrays to an ``.npz`` file. Unlike for ``numpy.savez``, any text can be the name of an array.
+
+    The arguments of ``numpy.savez``, such as ``file``, cannot be the names of arrays that it writes.
+
+    Args:
+      file: the file, which is open for writing.
+      arrays: dictionary from names to arrays.
+
+    Raises:
+      ValueError: if an array contains Python objects.
+    """
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(name + _SUFFIX, "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
 
 
 def is_npy(path: str | Path) -> bool:

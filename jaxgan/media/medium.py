@@ -41,6 +41,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import jax
 import numpy as np
 
+from jaxgan.core.array_archives import write_npz
 from jaxgan.core.files import writing_out
 from jaxgan.core.tables import Table
 from jaxgan.data import Source
@@ -215,8 +216,8 @@ class Medium:
             arrays = dict(self.arrays(samples))
             if labels is not None:
                 arrays["labels"] = labels
-            with writing_out(path), path.open("wb") as file:  # with a path, savez could append a suffix to it
-                np.savez(file, **arrays)  # pyright: ignore[reportArgumentType]
+            with writing_out(path), path.open("wb") as file:
+                write_npz(file, arrays)
             return
         draw = self.film if suffix in ANIMATIONS else self.view
         # An animation of several tiles in a frame is drawn at once, because the view of a tile can depend on its frame.

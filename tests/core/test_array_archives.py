@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jaxgan.core import zip_files
-from jaxgan.core.array_archives import ArrayHeader, is_npy, map_npy, read_npz, read_npz_headers
+from jaxgan.core.array_archives import ArrayHeader, is_npy, map_npy, read_npz, read_npz_headers, write_npz
 
 CANARY = []
 
@@ -241,3 +241,18 @@ def test_missing_files_raise_an_os_error(tmp_path):
             read(tmp_path / "nowhere.npz")
         with pytest.raises(IsADirectoryError):
             read(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["file", "allow_pickle", "args", "kwds", "a/b", "x.npy", "größe"])
+def test_any_text_can_be_the_name_of_a_written_array(name, tmp_path):
+    with (tmp_path / "x.npz").open("wb") as file:
+        write_npz(file, {name: np.arange(3), "texts": np.array(["a", "b"])})
+    found = read_npz(tmp_path / "x.npz")
+    assert list(found) == [name, "texts"]
+    np.testing.assert_array_equal(found[name], np.arange(3))
+    assert found["texts"].tolist() == ["a", "b"]
+
+
+def test_arrays_of_objects_are_not_written(tmp_path):
+    with (tmp_path / "x.npz").open("wb") as file, pytest.raises(ValueError, match="Object arrays cannot be saved"):
+        write_npz(file, {"x": np.array([None])})

@@ -59,6 +59,18 @@ def test_csv_files_have_the_columns_of_the_data(source, medium, tmp_path):
     assert '"Bob,"' in (tmp_path / "fake.csv").read_text()
 
 
+def test_npz_files_of_columns_with_the_names_of_arguments_are_read_again(tmp_path):
+    rng = np.random.default_rng(0)
+    names = ["file", "allow_pickle", "labels", "a/b"]
+    np.savetxt(tmp_path / "x.csv", rng.normal(size=(100, 4)), delimiter=",", header=",".join(names), comments="")
+    source = tables.load(str(tmp_path / "x.csv"), test_fraction=0)
+    medium = Table(**source.details)
+    medium.save(tmp_path / "fake.npz", source.arrays["row"], "test")
+    again = tables.load(str(tmp_path / "fake.npz"), test_fraction=0)
+    assert [column.name for column in Table(**again.details).columns] == names
+    np.testing.assert_allclose(again.arrays["values"], source.arrays["values"], atol=1e-6)
+
+
 def test_parquet_and_npz_files_have_the_types_of_the_columns(source, medium, tmp_path):
     pandas = pytest.importorskip("pandas")
     pytest.importorskip("pyarrow")
