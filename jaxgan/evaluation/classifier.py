@@ -24,7 +24,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jaxgan.core.array_archives import read_npz
 from jaxgan.core.weights import INCEPTION
-from jaxgan.data import Arrays, Batches, Source, normalize, transforms
+from jaxgan.data import Arrays, Batches, NamedArrays, Source, normalize, transforms
 from jaxgan.data.source import hold_out, read_in_batches
 from jaxgan.evaluation.preprocessing import as_bytes
 from jaxgan.nn.layers import Conv, Dense
@@ -165,15 +165,15 @@ def train_classifier(
     held_out_count = max(1, len(source) // HELD_OUT)
     size = _training_size(len(source) - held_out_count)
     recipe = RECIPE if size.is_usual else f"{RECIPE} {size}"
-    key = hashlib.sha256(f"{recipe} {seed} {steps} {_digest_source(source)}".encode()).hexdigest()
+    key = hashlib.sha256(f"{recipe} {seed} {steps} {digest_source(source)}".encode()).hexdigest()
     path = cache / f"{key[:32]}.npz" if cache else None
-    found = _read(path) if path else None
+    found = read_cached(path) if path else None
     if found is None:
         train, held_out = hold_out(source, held_out_count)
         params = fit(train, count, seed, steps, progress)
         found = {"params": params, "accuracy": Classifier(params, count, source.shape).accuracy(held_out)}
         if path:
-            _write(path, found)
+            write_cached(path, found)
     protocol = {
         "features": "classifier",
         "trained_on": source.name,
@@ -281,13 +281,16 @@ def _scale_features(params: Any, size: float) -> Any:
     }
 
 
-def _digest_source(source: Source) -> str:
+def digest_source(source: Source) -> str:
     """Return a string that identifies the data: the number of examples, the classes and a digest of examples.
 
     The digest includes all examples if they are in memory, and about a thousand evenly spaced examples otherwise.
+
+    Args:
+      source: the data.
     """
     indices = np.arange(len(source))
-    if not isinstance(source, Arrays):
+    if not isinstance(source, Arrays | NamedArrays):
         indices = np.unique(np.linspace(0, len(source) - 1, 1024).astype(int))
     arrays = {name: np.asarray(x) for name, x in source.read(indices).items()}
     return f"{len(source)} {source.classes} {_digest(arrays)}"
@@ -300,8 +303,12 @@ def _digest(arrays: dict[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def _read(path: Path) -> dict[str, Any] | None:
-    """Return the cached parameters and accuracy, or None if the file does not exist or is damaged."""
+def read_cached(path: Path) -> dict[str, Any] | None:
+    """Return the cached ``params`` and ``accuracy``, or None if the file does not exist or is damaged.
+
+    Args:
+      path: the file in the cache.
+    """
     try:
         arrays = read_npz(path)
         accuracy = float(arrays.pop("accuracy"))
@@ -314,8 +321,13 @@ def _flat(params: Any) -> dict[str, Any]:
     return dict(flatten_dict(params, sep="/"))
 
 
-def _write(path: Path, found: dict[str, Any]) -> None:
-    """Write the file atomically. If the cache is not writable, do nothing."""
+def write_cached(path: Path, found: dict[str, Any]) -> None:
+    """Write a file of the cache atomically. If the cache is not writable, do nothing.
+
+    Args:
+      path: the file. Missing folders are created.
+      found: a dictionary with ``params``, nested dictionaries of arrays, and ``accuracy``, a number.
+    """
     part = path.with_suffix(f".{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

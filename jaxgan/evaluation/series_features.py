@@ -10,6 +10,7 @@ its features depend on the order of the values in time, on their smoothness, and
 import dataclasses
 import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import flax.linen as nn
@@ -20,7 +21,7 @@ import optax
 
 from jaxgan.data import NamedArrays, Source
 from jaxgan.data.source import hold_out
-from jaxgan.evaluation.classifier import TRAINING
+from jaxgan.evaluation.classifier import TRAINING, digest_source, read_cached, write_cached
 from jaxgan.nn.recurrent import GRU
 
 FEATURES = 64  # number of features of a series
@@ -29,6 +30,7 @@ BATCH_SIZE = 128  # number of series in a training step, half of which are corru
 STEPS = 600  # number of training steps
 HELD_OUT = 10  # one in HELD_OUT series is held out to measure the accuracy
 CORRUPTIONS = 5
+RECIPE = "series 1"  # part of the cache's key; increase it when the training changes
 NOISE = 0.15  # standard deviation of the noise that is added to series whose columns have the standard deviation 1
 
 
@@ -107,7 +109,12 @@ def _apply(network, params, x):
 
 
 def train_series_features(
-    source: Source, key: str = "series", seed: int = 0, progress: Callable[..., None] | None = None
+    source: Source,
+    key: str = "series",
+    seed: int = 0,
+    progress: Callable[..., None] | None = None,
+    *,
+    cache: Path | None = None,
 ) -> SeriesFeatures:
     """Train a classifier of series on nine tenths of a source, and measure its accuracy on the other tenth.
 
@@ -120,6 +127,8 @@ def train_series_features(
       key: the name of the series in a batch, [N, T, C].
       seed: seed of the weights, the batches and the corruptions.
       progress: function that is called before the first step and at the end, see ``classifier.train_classifier``.
+      cache: directory that stores trained classifiers. If it contains a classifier of the same data and settings, the
+        function returns it without training. None does not use a cache.
 
     Returns:
       The extractor. Its ``protocol`` contains the accuracy for uncorrupted and corrupted series.
@@ -129,8 +138,24 @@ def train_series_features(
     """
     if len(source) < 20:
         raise ValueError(f"The classifier of series requires at least 20 series, {source.name} has {len(source)}.")
-    train, held_out = (_arrays(part, key) for part in hold_out(source, max(2, len(source) // HELD_OUT)))
     classes = max(len(source.classes), 1)
+    name = hashlib.sha256(f"{RECIPE} {STEPS} {key} {seed} {digest_source(source)}".encode()).hexdigest()
+    path = cache / f"{name[:32]}.npz" if cache else None
+    found = read_cached(path) if path else None
+    if found is None:
+        found = _train(source, key, classes, seed, progress)
+        if path:
+            write_cached(path, found)
+    params, mean, std = (found["params"][part] for part in ("network", "mean", "std"))
+    digest = hashlib.sha256(b"".join(np.asarray(x).tobytes() for x in jax.tree.leaves(params))).hexdigest()
+    accuracy = found["accuracy"]
+    protocol = {"features": "classifier", "trained_on": source.name, "accuracy": accuracy, "weights": digest}
+    return SeriesFeatures(params, classes, mean, std, protocol)
+
+
+def _train(source, key, classes, seed, progress):
+    """Return the parameters, with the mean and the standard deviation of each column, and the accuracy."""
+    train, held_out = (_arrays(part, key) for part in hold_out(source, max(2, len(source) // HELD_OUT)))
     mean, std = train[0].mean((0, 1)), train[0].std((0, 1))
     std = np.where(std > 0, std, 1)
     network = SeriesClassifier(classes + CORRUPTIONS)
@@ -142,9 +167,7 @@ def train_series_features(
     accuracy = float(_accuracy(network, classes, params, second, *scaled[1]))
     params = _scale(params, np.asarray(_apply(network, params, scaled[0][0][:1024])[0]))
     report(TRAINING, STEPS, STEPS, "steps")
-    digest = hashlib.sha256(b"".join(np.asarray(x).tobytes() for x in jax.tree.leaves(params))).hexdigest()
-    protocol = {"features": "classifier", "trained_on": source.name, "accuracy": accuracy, "weights": digest}
-    return SeriesFeatures(params, classes, mean, std, protocol)
+    return {"params": {"network": params, "mean": mean, "std": std}, "accuracy": accuracy}
 
 
 def corrupt(key: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -257,7 +257,7 @@ class Series(Medium):
             raise ValueError("`weights` are for Inception's features of images. Omit them for series.")
         from jaxgan.evaluation.series_features import train_series_features
 
-        return train_series_features(source, self.key, progress=progress)
+        return train_series_features(source, self.key, progress=progress, cache=cache)
 
 
 def principal_components(real: np.ndarray, fake: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -72,3 +72,27 @@ def test_features_need_no_labels_but_some_series():
     assert (features.shape, logits.shape) == ((2, 64), (2, 3))
     with pytest.raises(ValueError, match="requires at least 20 series, arrays has 9"):
         train_series_features(data.NamedArrays({"series": np.zeros((9, 4, 1))}))
+
+
+@pytest.mark.integration
+def test_a_trained_classifier_is_cached_for_the_same_data(monkeypatch, tmp_path):
+    monkeypatch.setattr(series_features, "STEPS", 5)
+    jax.clear_caches()
+    x, steps = sines(60, steps=8, columns=2), []
+
+    def train(series):
+        source = data.NamedArrays({"series": series}, "sines")
+        return train_series_features(source, cache=tmp_path, progress=lambda *a: steps.append(a))
+
+    first = train(x)
+    assert len(steps) == 2
+    again = train(x)
+    assert len(steps) == 2 and again.protocol == first.protocol
+    np.testing.assert_array_equal(again(x), first(x))
+    np.testing.assert_array_equal(again.mean, first.mean)
+    changed = train(x[::-1])
+    assert len(steps) == 4 and changed.protocol["weights"] != first.protocol["weights"]
+    for path in tmp_path.iterdir():
+        path.write_bytes(b"damaged")
+    assert train(x).protocol == first.protocol
+    assert len(steps) == 6
