@@ -76,11 +76,12 @@ class RunOptions:
     """For runs on several hosts: index of this process, starting at 0. By default, the cluster provides the index."""
     # Data
     readers: int | None = None
-    """Number of threads that decode image files. By default, the number of processor cores, but at least 4."""
+    """Number of threads that decode image files; it has no effect on other data. By default, the number of processor
+    cores, but at least 4."""
     image_cache: float | None = None
     """Memory in GiB for decoded images, if the data need more than the 1 GiB that is read into memory at the start.
     If all images fit, each file is decoded only once. By default, half of the available memory. With 0, the files are
-    decoded in every epoch."""
+    decoded in every epoch. It has no effect on data without image files."""
     # Run
     profile: int = 0
     """Number of steps to trace with jax.profiler. The trace is written to profile/ in the run's directory. 0 traces
