@@ -75,4 +75,5 @@ def _discrepancy(x, y):
 
 
 def _kernel(x, y):
-    return (x @ y.T / x.shape[1] + 1) ** 3
+    base = x @ y.T / x.shape[1] + 1
+    return base * base * base  # numpy's power takes several times as long

@@ -11,10 +11,10 @@ from PIL import Image
 from jaxgan import media
 from jaxgan.data import Arrays, normalize
 from jaxgan.drawing import render_points, render_solids, render_turning
-from jaxgan.evaluation import ArrayFeatures
+from jaxgan.evaluation import ArrayFeatures, scores
 from jaxgan.evaluation.random_network import RandomFeatures
 from jaxgan.experiment import quality
-from jaxgan.media import Images, Medium, Pairs, Points, RawArrays, Voxels
+from jaxgan.media import Images, Medium, Pairs, Points, RawArrays, Voxels, points
 from jaxgan.media.medium import coarse_pixels
 
 RNG = np.random.default_rng(0)
@@ -195,3 +195,17 @@ def test_records_of_other_media_and_damaged_records(tmp_path):
     for damaged in ([], {"up_axis": 1}, {"name": 3}, {"name": "voxels", "up_axis": 7}, {"name": "points", "x": 1}):
         with pytest.raises(ValueError, match=r"The record of the medium.* is damaged"):
             media.from_record(damaged, (2,))
+
+
+def test_prdc_of_many_points_compares_a_random_choice(monkeypatch):
+    monkeypatch.setattr(points, "PRDC_POINTS", 200)
+    real, fake = (Arrays(RNG.uniform(-1, 1, (count, 2)).astype(np.float32)) for count in (500, 300))
+    known = Points().metrics
+    result = scores.compare(fake, real, ["prdc"], ArrayFeatures("points"), known=known)
+    assert result["protocol"]["prdc"] == {"neighbours": 5, "samples": 200, "data": 200, "seed": 0}
+    assert result["precision"] > 0.9 and result["coverage"] > 0.9
+    draws = np.random.default_rng(0)
+    chosen = [Arrays(x.images[draws.choice(len(x), 200, replace=False)]) for x in (fake, real)]
+    expected = scores.compare(*chosen, ["prdc"], ArrayFeatures("points"), known=known)
+    assert expected.pop("protocol")["prdc"] == {"neighbours": 5}
+    assert {name: result[name] for name in expected} == expected
