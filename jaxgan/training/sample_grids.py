@@ -23,7 +23,7 @@ from jaxgan.training.runs import TrainingRun
 
 GRID_SAMPLES = 64  # maximum number of samples in a sample grid
 COMPARED = 256  # maximum number of samples that are drawn beside examples of the data
-GRID_COLUMNS = 8  # number of columns of a sample grid; a model with at most 16 classes has one column per class instead
+GRID_COLUMNS = 8  # number of columns of a sample grid; a model with at most 16 classes has columns of one class
 MIN_PIXELS = 256  # height in pixels; smaller grids are enlarged by an integer factor
 
 
@@ -87,13 +87,17 @@ class SampleWriter:
 
         For a population, each row shows the samples of one member. If the medium draws one picture of all samples of a
         member, these pictures are side by side. For a conditional model with at most 16 classes, each column shows one
-        class.
+        class, and the order of the classes repeats if there are fewer than five. Texts of several members are headed
+        by the numbers of the members.
 
         Args:
           states: the state of each member.
         """
         medium = self._medium
-        columns = self._classes if 1 < self._classes <= GRID_SAMPLES // 4 else GRID_COLUMNS
+        columns = GRID_COLUMNS
+        if 1 < self._classes <= GRID_SAMPLES // 4:
+            # Several columns for each of a few classes, so that the grid is not many times taller than wide.
+            columns = self._classes * max(1, GRID_COLUMNS // self._classes)
         has_row_for_member = len(states) > 1 and medium.tiles
         if has_row_for_member:
             count = columns
@@ -106,7 +110,9 @@ class SampleWriter:
         texts = [text for text in drawn if isinstance(text, str)]
         images = [image for image in drawn if isinstance(image, np.ndarray)]
         if texts:
-            return "\n\n".join(texts)
+            if len(texts) == 1:
+                return texts[0]
+            return "\n\n".join(f"member {i}:\n{text}" for i, text in enumerate(texts))
         if not images:
             return None
         has_columns = medium.tiles and (has_row_for_member or self._classes)

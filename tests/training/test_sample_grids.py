@@ -61,6 +61,16 @@ def test_the_columns_of_a_conditional_model_are_its_classes(tmp_path):
     assert (grid[::9, 9] == grid[0, 9]).all()
 
 
+@pytest.mark.parametrize(("classes", "columns"), [("ab", 8), ("abc", 6), ("abcd", 8)])
+def test_a_few_classes_have_several_columns_each(classes, columns, tmp_path):
+    samples, state, run = writer(experiment(as_images, classes=tuple(classes)), tmp_path)
+    grid = samples.grid(run.member_states(state))
+    assert grid.shape == (64 // columns * 9 - 1, columns * 9 - 1, 1)
+    values = grid[::9, ::9, 0]
+    assert len(set(values[0, : len(classes)].tolist())) == len(classes)
+    np.testing.assert_array_equal(values, np.resize(values[0, : len(classes)], values.shape))
+
+
 def test_the_grid_of_a_model_with_many_classes_has_eight_columns(tmp_path):
     assert grid_shape(experiment(as_images, classes=tuple(map(str, range(20)))), tmp_path) == (71, 71, 1)
 
@@ -133,8 +143,11 @@ def test_samples_of_text_are_written_and_shown_as_text(tmp_path, monkeypatch):
     samples.write(state, 0)
     files = {file.name: file.read_text() for file in (tmp_path / "samples").iterdir()}
     text = files["step_0000000.txt"]
-    assert set(text) == {"a", "b", "\n"} and set(map(len, text.split())) == {2} and text.count("\n\n") == 1
-    assert len(text.split()) == 2 * GRID_SAMPLES and shown == [text.rstrip("\n")]
+    parts = [part.splitlines() for part in text.split("\n\n")]
+    assert [part[0] for part in parts] == ["member 0:", "member 1:"]
+    lines = [line for part in parts for line in part[1:]]
+    assert set("".join(lines)) == {"a", "b"} and set(map(len, lines)) == {2}
+    assert len(lines) == 2 * GRID_SAMPLES and shown == [text.rstrip("\n")]
     assert files["step_0000000_two.txt"] == "ccc\nccc\n" and len(files) == 2
 
 
