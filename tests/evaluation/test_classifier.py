@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgan.data import Arrays
+from jaxgan.data import Arrays, NamedArrays
 from jaxgan.evaluation import classifier, extractors, scores
 from jaxgan.evaluation.classifier import Classifier, ClassifierNetwork, TrainingSize, train_classifier
 
@@ -190,3 +190,17 @@ def test_network_has_a_logit_for_outliers_and_supports_small_images():
         network, images = ClassifierNetwork(5), jnp.zeros((2, *shape))
         features, logits = jax.eval_shape(network.init_with_output, jax.random.key(0), images)[0]
         assert (features.shape, logits.shape) == ((2, 64), (2, 6))
+
+
+def test_files_of_the_cache_return_what_was_written_for_the_same_data(tmp_path):
+    path = tmp_path / "folder" / "x.npz"
+    assert classifier.read_cached(path) is None
+    classifier.write_cached(path, {"params": {"a": {"b": np.arange(3)}, "c": np.ones(2)}, "accuracy": 0.5})
+    found = classifier.read_cached(path)
+    assert found is not None and found["accuracy"] == 0.5
+    assert found["params"]["a"]["b"].tolist() == [0, 1, 2] and found["params"]["c"].tolist() == [1, 1]
+    rows = np.zeros((3000, 2))
+    changed = rows.copy()
+    changed[1] = 1  # not one of the evenly spaced examples
+    digests = [classifier.digest_source(NamedArrays({"series": x}, "x")) for x in (rows, rows.copy(), changed)]
+    assert digests[0] == digests[1] != digests[2]
