@@ -20,6 +20,7 @@ from jaxgan.experiment.translation import directions
 from jaxgan.media import record
 from jaxgan.monitoring.data_paths import hide_folders, list_folders
 from jaxgan.monitoring.run_directory import read_data_paths
+from jaxgan.monitoring.run_record import read_record, summarize_privacy
 from jaxgan.reporting import model_card
 
 SUFFIXES = (".jaxgan", ".safetensors")
@@ -70,6 +71,7 @@ class Export:
             else model_card.export_usage(out.name, translates, example),
             member=member,
             evaluation=shorten(_read_evaluation(path / "evaluation.json")),
+            privacy=summarize_privacy(read_record(path)),
             shorten=shorten,
         )
         metadata = {

@@ -118,6 +118,8 @@ def privacy_spent(experiment: Experiment, config: CommonSettings, steps: int) ->
     summary = accounting.describe_epsilon(
         players, spent, config.dp_delta, config.dp_noise_multiplier, config.dp_l2_clip, steps
     )
+    if experiment.medium.disclosed:
+        summary += f" Epsilon does not cover {experiment.medium.disclosed}: they were found in the data without noise."
     # JSON cannot represent infinity.
     epsilon = {name: value if math.isfinite(value) else None for name, value in spent._asdict().items()}
     return {"steps": steps, "epsilon": epsilon, "delta": config.dp_delta, "players": players, "summary": summary}

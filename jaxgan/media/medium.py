@@ -68,6 +68,8 @@ class Medium:
       values: what the numbers of a saved sample are, for the model card.
       suffixes: the suffixes of files that ``save`` writes. The first one is the default of ``sample --out``.
       tiles: whether ``view`` draws one image for each sample. Otherwise, it draws one image of all samples.
+      disclosed: what samples and exported files disclose of the data although the training is private, because it was
+        found in the data without noise, such as the bounds of columns; "" for nothing.
       default_metrics: the names of the metrics that are computed by default. The first one ranks checkpoints.
     """
 
@@ -77,6 +79,7 @@ class Medium:
     values: ClassVar[str] = "values in [-1, 1]"
     suffixes: ClassVar[tuple[str, ...]] = (*PICTURES, *ANIMATIONS, ".npz")
     tiles: ClassVar[bool] = True
+    disclosed: ClassVar[str] = ""
     default_metrics: ClassVar[tuple[str, ...]] = ()
 
     def check(self, source: Source) -> None:

@@ -59,6 +59,7 @@ class Series(Medium):
     noun = "windows"
     values = "values in the units of the data"
     suffixes = (".csv", ".npz", *(suffix for suffix in Medium.suffixes if suffix != ".npz"))
+    disclosed = "the names and the bounds of the columns and the attributes, and the names of categories and classes"
     default_metrics = ("discriminative", "predictive", "autocorrelation", "cross_correlation")
 
     def __post_init__(self):

@@ -61,6 +61,7 @@ class Table(Medium):
     values = "rows with the columns of the data"
     suffixes = (".csv", ".parquet", ".npz", ".png")
     tiles = False
+    disclosed = "the names, the types, the modes and the bounds of the columns and their categories"
     default_metrics = ("column_shapes", "pair_trends")
 
     def __post_init__(self):

@@ -57,6 +57,7 @@ class Text(Medium):
     values = "the numbers of the characters of lines of text, and the lines"
     suffixes = (".txt", ".npz")
     tiles = False
+    disclosed = "the characters that occur in the lines"
     default_metrics = ("ngram_js", "ngram_baselines", "self_bleu")
 
     def __post_init__(self):

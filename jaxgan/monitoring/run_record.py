@@ -80,3 +80,17 @@ def program_of(record: Mapping[str, Any]) -> str:
     """
     program = record.get("program", f"jaxgan train {record['experiment']}")  # older versions did not record it
     return program if re.fullmatch(r"jaxgan train \w+|python (-m )?[\w./ -]+", program) else ""
+
+
+def summarize_privacy(record: Mapping[str, Any]) -> str:
+    """Return the privacy loss of a differentially private run as sentences, or "" for other runs.
+
+    >>> summarize_privacy({"privacy": {"planned": {"summary": "epsilon 8"}, "done": {"summary": "epsilon 3"}}})
+    'epsilon 3'
+
+    Args:
+      record: the contents of ``config.json``.
+    """
+    privacy = record.get("privacy") or {}
+    spent = privacy.get("done") or privacy.get("planned") or {}
+    return str(spent.get("summary") or spent.get("told") or "")  # earlier versions wrote the key "told"

@@ -66,6 +66,7 @@ def make_card(
     usage: str,
     member: str = "",
     evaluation: Mapping[str, Any] | None = None,
+    privacy: str = "",
     shorten: Callable[[str], str] = str,
 ) -> str:
     """Return a model card in Markdown.
@@ -82,6 +83,8 @@ def make_card(
       member: the name of the member of a population; empty for a single game.
       evaluation: metrics and their protocol, as ``quality.evaluate`` returns them; None if the run was not evaluated;
         an empty dictionary if the run's evaluation.json is damaged. Metrics of another step or member are omitted.
+      privacy: the privacy loss of the run, as ``dp_training.privacy_spent`` summarises it; empty if the run is not
+        private.
       shorten: function that hides the folders of this machine in the name of a data set.
     """
     sections = {
@@ -90,6 +93,7 @@ def make_card(
         "Intended use": INTENDED,
         "Out-of-scope use": MISUSE,
         "Training data": _data(experiment, config, shorten),
+        **({"Privacy": markdown_text(privacy)} if privacy else {}),
         "Evaluation": _figures(evaluation, step, member),
         "Limitations": LIMITS,
         "Settings": markdown_json(dict(config)),

@@ -10,7 +10,7 @@ from jaxgan.experiment.settings_file import without_secrets
 from jaxgan.monitoring.diagnostics import PROBE_EVERY, WARM_UP, WINDOW
 from jaxgan.monitoring.metrics_file import iterate_rows
 from jaxgan.monitoring.run_directory import PROJECTIONS
-from jaxgan.monitoring.run_record import read_record
+from jaxgan.monitoring.run_record import read_record, summarize_privacy
 from jaxgan.reporting.captions import ELBO_READINGS, format_number, format_value, title
 from jaxgan.reporting.charts import EQUILIBRIUM, judges, players, run_charts, series_colour
 from jaxgan.reporting.curves import SPEED, Columns, read_columns, round_values, thin_columns
@@ -44,7 +44,7 @@ def _read_page(path: Path) -> Page:
     columns = read_columns(path)
     pictures = read_pictures(path / "samples")
     curves, grids = thin_columns(columns)
-    facts = (config.get("data"), record.get("hardware"), _privacy(record))
+    facts = (config.get("data"), record.get("hardware"), summarize_privacy(record))
     return Page(
         kicker="report of a run",
         experiment=experiment,
@@ -68,13 +68,6 @@ def _read_page(path: Path) -> Page:
 
 def _int_or_none(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _privacy(record: Mapping[str, Any]) -> str | None:
-    """Return a description of the privacy loss of a differentially private run, or None for other runs."""
-    privacy = record.get("privacy") or {}
-    spent = privacy.get("done") or privacy.get("planned") or {}
-    return spent.get("summary") or spent.get("told")  # earlier versions wrote the key "told"
 
 
 def summarize_diagnosis(rows: Iterable[Mapping[str, Any]], is_population: bool) -> dict[str, Any] | None:

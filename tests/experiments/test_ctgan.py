@@ -9,7 +9,7 @@ import pytest
 from experiments import ctgan
 from jaxgan.data import NamedArrays, tables
 from jaxgan.data.description import blank_source, describe_arrays
-from jaxgan.experiment.dp_training import make_private
+from jaxgan.experiment.dp_training import make_private, privacy_spent
 
 pytest.importorskip("sklearn")
 
@@ -74,6 +74,11 @@ def test_private_training_needs_single_rows_and_equal_weights(source):
     private = make_private(ctgan.build(config, source), config)
     assert private.source.weights is None and private.sampling.condition is None
     assert private.game.private_players == ("d",)
+    told = privacy_spent(private, config, 10)["summary"]
+    assert told.endswith(
+        " Epsilon does not cover the names, the types, the modes and the bounds of the columns and their categories: they "
+        "were found in the data without noise."
+    )
     weighted = dataclasses.replace(private.source, weights=np.ones(len(source)), checked=True)
     with pytest.raises(ValueError, match="cannot be used with data that have weights"):
         make_private(dataclasses.replace(ctgan.build(config, source), source=weighted), config)

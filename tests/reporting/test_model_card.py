@@ -66,6 +66,12 @@ def test_the_sections_of_a_card(experiment):
     assert "- Paper: the experiment names none\n" in card(experiment, about="A toy.")
 
 
+def test_the_card_of_a_private_run_states_its_privacy_loss(experiment):
+    text = card(experiment, privacy="epsilon 3. Epsilon does not cover the bounds.")
+    assert section(text, "Privacy") == "epsilon 3. Epsilon does not cover the bounds."
+    assert "## Privacy" not in card(experiment)
+
+
 def test_only_metrics_of_the_same_step_and_member_are_shown(experiment):
     protocol = {"samples": {"name": "toy in runs/toy, member 1", "step": 7}}
     evaluation = {"recall": 0.25, "modes": math.inf, "protocol": protocol}
