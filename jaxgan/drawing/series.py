@@ -8,6 +8,7 @@ from jaxgan.core.text import printable
 from jaxgan.drawing.legend import FAKE, REAL
 
 STRIPS = 8  # largest number of columns of a series that are drawn
+SPACE = 6  # height in pixels of the space below the strips of a series
 MARGIN = 0.1  # space above 1 and below -1 in a strip, as a fraction of the range
 # Colours of the columns; the band of a column has a lighter shade of its colour.
 COLOURS = ((31, 98, 170), (196, 78, 28), (34, 128, 70), (132, 74, 158), (168, 36, 62), (110, 88, 38), (24, 126, 140))
@@ -29,7 +30,8 @@ def render_lines(series: np.ndarray, width: int = 96, height: int = 28) -> np.nd
       height: height of a strip in pixels.
 
     Returns:
-      Images, uint8 [N, height * C, width, 3].
+      Images, uint8 [N, height * C, width, 3]. With several columns, 6 white rows at the bottom separate the images of a
+      grid.
 
     Raises:
       ValueError: if ``series`` has another shape.
@@ -45,6 +47,8 @@ def render_lines(series: np.ndarray, width: int = 96, height: int = 28) -> np.nd
         strip = _blend(canvas[None], _lines(x[..., c], width, height), colour)
         strip[:, -1] = _FRAME
         strips.append(strip)
+    if len(strips) > 1:
+        strips.append(np.full((len(x), SPACE, width, 3), 255.0))
     return np.concatenate(strips, 1).round().astype(np.uint8)
 
 

@@ -33,6 +33,8 @@ SLOW = (
     "cyclegan",
     "pix2pix",
     "srgan",
+    "ctgan",
+    "timegan",
 )  # experiments that take 15 seconds or more to trace and compile
 PLATFORMS = ("cpu", "cuda", "tpu")
 

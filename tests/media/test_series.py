@@ -147,7 +147,7 @@ def test_a_line_is_where_its_values_are_and_a_band_has_most_series():
     column = render_lines(flat, height=41)[5, :-1, 50].astype(int).sum(-1)
     assert (column[:8] == 3 * 255).all() and (column[-8:] == 3 * 255).all()
     assert (column[14:26] < 3 * 255).all() and abs(column.argmin() - 19) <= 1
-    assert render_lines(np.zeros((1, 4, 20))).shape == (1, 8 * 28, 96, 3)  # the first columns only
+    assert render_lines(np.zeros((1, 4, 20))).shape == (1, 8 * 28 + 6, 96, 3)  # the first columns only
     for wrong in (np.zeros((3, 4)), np.zeros((3, 1, 2)), np.zeros((0, 4, 2))):
         with pytest.raises(ValueError, match=r"`series` must be series \[N, T, C\] with T > 1, got the shape"):
             render_lines(wrong)
