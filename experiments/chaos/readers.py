@@ -231,7 +231,7 @@ def _read_projection(path: Path) -> Any:
 def _read_classifier(path: Path) -> Any:
     from jaxgan.evaluation import classifier
 
-    return classifier._read(path)
+    return classifier.read_cached(path)
 
 
 def _read_record(path: Path) -> Any:
